@@ -1,0 +1,144 @@
+"""Faces warped to the five-point template of ArcFace (Deng et al., 2019, arXiv:1801.07698)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from faceflow_ml.inference.checks import check_count, check_image, check_landmarks
+from faceflow_ml.inference.types import CROP_SIZE, ImageArray
+
+ARCFACE_TEMPLATE: npt.NDArray[np.float64] = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
+"""Where the landmarks lie in a 112x112 crop, in pixels."""
+ARCFACE_TEMPLATE.flags.writeable = False
+
+# Landmarks closer together than this (RMS distance from their mean, pixels) are one point.
+_MIN_SPREAD = 0.5
+# Correlation of the landmarks with the template under the best similarity: 1 for the template
+# itself, 0.8 for a full profile, 0.2 with left and right exchanged.
+_MIN_LIKENESS = 0.4
+
+
+def _correlate(
+    src: npt.NDArray[np.float64], dst: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Per point set (..., k, 2): complex covariance, and the spreads of source and target."""
+    # As complex numbers, rotation and scale are one multiplication: d = a * s.
+    s = (src - src.mean(axis=-2, keepdims=True)) @ np.array([1.0, 1.0j])
+    d = (dst - dst.mean(axis=-2, keepdims=True)) @ np.array([1.0, 1.0j])
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = np.mean(s.conj() * d, axis=-1)
+        spreads = [np.sqrt(np.mean(np.abs(z) ** 2, axis=-1)) for z in (s, d)]
+    return covariance, spreads[0], spreads[1]
+
+
+def _usable(
+    covariance: npt.NDArray[np.complex128],
+    source: npt.NDArray[np.float64],
+    target: npt.NDArray[np.float64],
+    min_spread: float,
+    min_correlation: float,
+) -> npt.NDArray[np.bool_]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        explained = np.abs(covariance) >= min_correlation * source * target
+    return np.isfinite(source) & (source > min_spread) & (target > 0.0) & explained
+
+
+def estimate_similarity(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Least-squares rotation, uniform scale and shift that takes ``src`` to ``dst``.
+
+    The closed form of Umeyama (1991) in the plane, without reflection.
+
+    src, dst: (k, 2) points, k >= 2, finite.
+    Returns the (2, 3) matrix M with dst ~ M @ [x, y, 1].
+    Raises ValueError for other shapes, and for points that fix no similarity: those of one set
+    all in one place, or the two sets uncorrelated.
+    """
+    a, b = np.asarray(src, dtype=np.float64), np.asarray(dst, dtype=np.float64)
+    if a.ndim != 2 or a.shape[1] != 2 or len(a) < 2 or a.shape != b.shape:
+        raise ValueError(f"expected two sets of points (k, 2), k >= 2, got {a.shape}, {b.shape}")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("expected finite points, got NaN or infinity")
+    covariance, source, target = _correlate(a, b)
+    if not _usable(covariance, source, target, 0.0, 1e-6):
+        raise ValueError("degenerate points: they fix no similarity transform")
+    factor = complex(covariance / source**2)
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    shift = b.mean(axis=0) - linear @ a.mean(axis=0)
+    return np.column_stack([linear, shift])
+
+
+def alignable(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """(n,) mask of the faces whose landmarks (n, 5, 2) ``align_faces`` accepts."""
+    points = check_landmarks(landmarks)
+    return _usable(*_correlate(points, ARCFACE_TEMPLATE), _MIN_SPREAD, _MIN_LIKENESS)
+
+
+def align_faces(
+    image: ImageArray, landmarks: npt.NDArray[np.floating], size: int = CROP_SIZE
+) -> ImageArray:
+    """Cut the faces out of a photo, turned and scaled onto the ArcFace template.
+
+    image: (H, W, 3) uint8 RGB. landmarks: (n, 5, 2) pixels, n >= 0.
+    size: side of the crops in pixels; the template scales with it.
+    Returns (n, size, size, 3) uint8 RGB; what lies outside the photo is black. Faces much larger
+    than the crop are averaged down first, so that they do not alias.
+    Raises ValueError for other shapes or dtypes and for degenerate landmarks: all in one place,
+    or nothing like a face, such as left and right exchanged.
+    """
+    image = check_image(image)
+    points = check_landmarks(landmarks)
+    size = check_count(size, "size")
+    bad = np.flatnonzero(~alignable(points))
+    if len(bad):
+        raise ValueError(
+            f"degenerate landmarks for face {bad[0]}: {np.round(points[bad[0]], 1).tolist()}; "
+            "expected five distinct points in the order left eye, right eye, nose, left mouth "
+            "corner, right mouth corner"
+        )
+    crops = np.zeros((len(points), size, size, 3), dtype=np.uint8)
+    target = (ARCFACE_TEMPLATE + 0.5) * (size / CROP_SIZE) - 0.5
+    for crop, face in zip(crops, points, strict=True):
+        _warp(image, estimate_similarity(face, target), crop)
+    return crops
+
+
+def _warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) -> None:
+    """Fill ``out`` (size, size, 3) with the image under ``matrix`` (photo to crop pixels)."""
+    size = len(out)
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    corners = np.array([[-1, -1], [size, -1], [size, size], [-1, size]], dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        seen = (corners - shift) @ np.linalg.inv(linear).T
+    # Only the part of the photo under the crop: OpenCV warps at most 32767 pixels a side, and
+    # averaging a whole photo down for one face would cost more than the warp.
+    height, width = image.shape[:2]
+    x1, y1 = np.clip(np.floor(seen.min(axis=0)), 0, [width, height]).astype(int)
+    x2, y2 = np.clip(np.ceil(seen.max(axis=0)) + 1, 0, [width, height]).astype(int)
+    if x2 <= x1 or y2 <= y1:
+        return
+    region = image[y1:y2, x1:x2]
+    shrink = int(1.0 / np.sqrt(abs(np.linalg.det(linear))))
+    if shrink >= 2:
+        small = (-(-(x2 - x1) // shrink), -(-(y2 - y1) // shrink))
+        region = np.asarray(cv2.resize(region, small, interpolation=cv2.INTER_AREA), np.uint8)
+    ratio = np.array([(x2 - x1) / region.shape[1], (y2 - y1) / region.shape[0]])
+    # Pixel centres: x = x1 + (u + 0.5) * ratio - 0.5 for pixel u of the region.
+    shift = linear @ (np.array([x1, y1]) + 0.5 * ratio - 0.5) + shift
+    cv2.warpAffine(
+        region,
+        np.column_stack([linear * ratio, shift]),
+        (size, size),
+        dst=out,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
