@@ -1,0 +1,1 @@
+"""Data: readers, datasets, samplers and synthetic people."""

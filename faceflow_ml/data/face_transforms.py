@@ -1,0 +1,77 @@
+"""Augmentation of aligned faces (Albumentations): pose jitter, colour, poor cameras, covered parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FaceTransform:
+    """Resize faces and, when training, augment them.
+
+    Args:
+        size: side of the output in pixels.
+        augment: off for validation.
+    """
+
+    def __init__(self, size: int, *, augment: bool) -> None:
+        self.size = size
+        self._compose = A.Compose(_augmentations(), seed=0) if augment else None
+
+    def __call__(self, faces: Sequence[NDArray[np.uint8]], seed: int) -> NDArray[np.uint8]:
+        """Transform ``n`` faces ``(h, w, 3)`` uint8 RGB into ``(n, size, size, 3)`` uint8.
+
+        The same faces and seed give the same result.
+        """
+        cv2.setNumThreads(0)  # worker processes share the cores with the network
+        result = np.empty((len(faces), self.size, self.size, 3), np.uint8)
+        if self._compose is not None:
+            self._compose.set_random_seed(seed)
+        for row, face in zip(result, faces, strict=True):
+            if face.shape[:2] != (self.size, self.size):
+                face = cv2.resize(face, (self.size, self.size), interpolation=cv2.INTER_AREA)
+            row[:] = face if self._compose is None else self._compose(image=face)["image"]
+        return result
+
+
+def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.Affine(
+            scale=(0.92, 1.08),
+            translate_percent=(-0.04, 0.04),
+            rotate=(-8, 8),
+            border_mode=cv2.BORDER_REPLICATE,
+            p=0.4,
+        ),
+        A.RandomBrightnessContrast(0.25, 0.25, p=0.4),
+        A.OneOf(
+            [
+                A.HueSaturationValue(8, 30, 0, p=1),
+                A.RGBShift(20, 20, 20, p=1),
+                A.RandomGamma((70, 140), p=1),
+                A.ToGray(p=1),
+            ],
+            p=0.25,
+        ),
+        A.OneOf(
+            [
+                A.Downscale(scale_range=(0.25, 0.6), p=1),
+                A.GaussianBlur(blur_limit=(3, 7), p=0.5),
+                A.MotionBlur(blur_limit=(3, 7), p=0.5),
+                A.ImageCompression(quality_range=(20, 60), p=0.5),
+            ],
+            p=0.2,
+        ),
+        A.CoarseDropout(
+            num_holes_range=(1, 1),
+            hole_height_range=(0.15, 0.45),
+            hole_width_range=(0.15, 0.6),
+            fill="random_uniform",
+            p=0.12,
+        ),
+    ]

@@ -1,0 +1,179 @@
+"""Aligned faces with identities, decoded once into a memory map, and the dataset that trains on it.
+
+A cache is a folder named by the fingerprint of its samples: ``images.npy`` (n, 112, 112, 3) uint8
+and ``index.npz``. It is built under a temporary name and renamed when complete.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from faceflow_ml.data.face_transforms import FaceTransform
+from faceflow_ml.data.fingerprint import fingerprint_samples
+from faceflow_ml.data.records import IdentitySample
+from faceflow_ml.errors import FaceFlowError
+
+FACE_SIZE = 112
+
+
+class IdentityCache:
+    """Decoded faces of a complete cache folder.
+
+    Attributes:
+        images: ``(n, 112, 112, 3)`` uint8 RGB, memory-mapped.
+        labels: ``(n,)`` int64, positions in ``names``.
+        names: identity names, sorted.
+        sources: ``(n,)`` the set each face came from.
+        eye_px: ``(n,)`` float32 eye distance in the original photo, NaN where unknown.
+        fingerprint: SHA-256 of the samples.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.fingerprint = self.folder.name.removeprefix("identities-")
+        try:
+            self.images: NDArray[np.uint8] = np.load(self.folder / "images.npy", mmap_mode="r")
+            with np.load(self.folder / "index.npz", allow_pickle=False) as index:
+                self.labels: NDArray[np.int64] = index["labels"]
+                self.names: list[str] = index["names"].tolist()
+                self.sources: NDArray[np.str_] = index["sources"]
+                self.eye_px: NDArray[np.float32] = index["eye_px"]
+        except (OSError, ValueError, KeyError) as error:
+            raise FaceFlowError(f"{self.folder}: no complete face cache: {error}") from error
+        if len(self.images) != len(self.labels):
+            raise FaceFlowError(
+                f"{self.folder}: {len(self.images)} faces but {len(self.labels)} labels"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def build_identity_cache(samples: Sequence[IdentitySample], root: Path) -> IdentityCache:
+    """Decode ``samples`` under ``root`` unless that was done before.
+
+    Faces of another size than 112x112 are resized.
+
+    Raises:
+        FaceFlowError: there are no samples, or one cannot be decoded.
+    """
+    if not samples:
+        raise FaceFlowError("there are no faces to train on")
+    folder = root / f"identities-{fingerprint_samples(samples)}"
+    if folder.is_dir():
+        return IdentityCache(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".tmp-identities-", dir=root))
+    try:
+        _decode_into(temporary, samples)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process may have finished first; its cache is ours
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return IdentityCache(folder)
+
+
+def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
+    images = np.lib.format.open_memmap(
+        folder / "images.npy",
+        mode="w+",
+        dtype=np.uint8,
+        shape=(len(samples), FACE_SIZE, FACE_SIZE, 3),
+    )
+
+    def decode(position: int) -> None:
+        face = samples[position].decode()
+        if face.shape[:2] != (FACE_SIZE, FACE_SIZE):
+            face = cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+        images[position] = face
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(decode, range(len(samples))):
+            pass
+    images.flush()
+    names, labels = np.unique([sample.identity for sample in samples], return_inverse=True)
+    np.savez(
+        folder / "index.npz",
+        labels=labels.astype(np.int64),
+        names=names,
+        sources=np.array([sample.source for sample in samples]),
+        eye_px=np.array([sample.eye_px for sample in samples], np.float32),
+    )
+
+
+class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of augmented faces.
+
+    Indices are ``(epoch, position)`` pairs, as `EpochSampler` yields them. Whole batches are
+    fetched at once: the augmentation's random state depends on the seed, the epoch and the first
+    position of the batch alone, so that a resumed run sees what an undisturbed one would have.
+    """
+
+    def __init__(self, cache: IdentityCache, transform: FaceTransform, *, seed: int) -> None:
+        self.cache = cache
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    def __getitems__(self, indices: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Return images ``(n, 3, s, s)`` uint8, channels last in memory, and labels ``(n,)``."""
+        epoch, first = indices[0]
+        positions = [position for _, position in indices]
+        seed = np.random.SeedSequence((self.seed, epoch, first)).generate_state(1)[0]
+        faces = self.transform([self.cache.images[i] for i in positions], int(seed))
+        images = torch.from_numpy(faces).permute(0, 3, 1, 2)
+        return images, torch.from_numpy(self.cache.labels[positions])
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """A shuffle of every epoch that depends on the seed and the epoch alone, shared over ranks.
+
+    Args:
+        length: number of samples.
+        position: returns the epoch and how many samples of this rank's share are done in it; asked
+            whenever iteration begins, so that a resumed run goes on inside its epoch.
+        seed: of the shuffles.
+        rank: which share of each epoch this process takes.
+        world_size: number of shares; all have the same length.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        position: Callable[[], tuple[int, int]],
+        *,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.length = length
+        self.position = position
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+
+    def __len__(self) -> int:
+        return self.length // self.world_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch, done = self.position()
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+        share = order[self.rank :: self.world_size][: len(self)][done:]
+        return iter([(epoch, int(position)) for position in share])
