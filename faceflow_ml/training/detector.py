@@ -1,0 +1,259 @@
+"""LightningModule and data of the face detector."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.ops import nms
+
+from faceflow_ml.data.detection_cache import DetectionCache, open_detection_cache
+from faceflow_ml.data.detection_dataset import DetectionDataset, Targets, collate
+from faceflow_ml.data.detection_sources import read_detections
+from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.detection import (
+    ImageDetections,
+    ImageTruth,
+    average_precision,
+    match_detections,
+    median_landmark_error,
+    recall_at_false_positives,
+)
+from faceflow_ml.losses.box import diou_loss, iou_matrix, paired_iou
+from faceflow_ml.losses.focal import quality_focal_loss
+from faceflow_ml.losses.landmark import landmark_loss
+from faceflow_ml.models.assigners import atss, simota
+from faceflow_ml.models.mobilenetv3_fpn import (
+    MobileNetV3FPN,
+    Points,
+    RawPredictions,
+    decode_boxes,
+    decode_landmarks,
+    make_points,
+)
+from faceflow_ml.models.registry import create_model
+from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig
+from faceflow_ml.training.loaders import resumable_loader
+from faceflow_ml.training.optim import build_optimizer
+
+Batch = tuple[Tensor, list[Targets]]
+
+
+class _Epochs(Dataset[Batch]):
+    """Batches by ``(epoch, position)`` pairs, as the resumable loader asks for them."""
+
+    def __init__(self, dataset: DetectionDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, indices: list[tuple[int, int]]) -> Batch:
+        self.dataset.set_epoch(indices[0][0])
+        return collate([self.dataset[position] for _, position in indices])
+
+
+class DetectorData(L.LightningDataModule):
+    """Photo caches and their loaders; resumes inside an epoch."""
+
+    def __init__(self, config: DetectionDataConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+        self.fingerprint = ""
+        self.train_cache: DetectionCache
+        self.synthetic_cache: DetectionCache | None = None
+        self.val_cache: DetectionCache | None = None
+
+    @property
+    def validates(self) -> bool:
+        """Is there anything to validate on?"""
+        return self.val_cache is not None
+
+    def prepare(self) -> None:
+        """Decode what is not in the cache yet."""
+        config = self.config
+        train = read_detections(config.train, "train", limit=config.limit)
+        self.train_cache = open_detection_cache(train, config.cache)
+        self.fingerprint = self.train_cache.folder.name
+        if config.val is not None:
+            val = read_detections(config.val, "val", limit=config.limit)
+            self.val_cache = open_detection_cache(val, config.cache)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        extra = [self.synthetic_cache] if self.synthetic_cache is not None else []
+        dataset = DetectionDataset(
+            self.train_cache,
+            self.config.size,
+            train=True,
+            mosaic_probability=self.config.mosaic,
+            seed=self.seed,
+            extra_sources=extra,
+        )
+        return resumable_loader(
+            _Epochs(dataset),
+            self.trainer,
+            batch_size=self.config.batch_size,
+            workers=self.config.workers,
+            seed=self.seed,
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        if self.val_cache is None:
+            return []
+        dataset = DetectionDataset(self.val_cache, self.config.val_size, train=False)
+        return DataLoader(dataset, batch_size=16, collate_fn=collate)
+
+
+class DetectorModule(L.LightningModule):
+    """Trains a detector.
+
+    Logs ``train/score``, ``train/box`` and ``train/landmark`` losses and, on the validation
+    photos letterboxed to one size, ``val/ap`` (at IoU 0.5), ``val/recall@1fpi`` (one false
+    positive an image) and ``val/landmark_error`` (median, in eye distances).
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = cast(MobileNetV3FPN, create_model("detector", config.model.name))
+        self._found: list[ImageDetections] = []
+        self._truth: list[ImageTruth] = []
+
+    def forward(self, images: Tensor) -> RawPredictions:
+        """Predict for ``(n, 3, h, w)`` RGB images in [0, 255]."""
+        return cast(RawPredictions, self.model(images))
+
+    def _assign(
+        self, points: Points, targets: Targets, logits: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Index of each point's face or -1, and which points neither reward nor punish."""
+        faces = targets.boxes[~targets.ignore]
+        if self.config.loss.assigner == "atss":
+            assigned = atss(points, faces)
+        else:
+            assigned = simota(points, faces, logits.detach(), boxes.detach())
+        ignored = targets.boxes[targets.ignore]
+        if not len(ignored):
+            return assigned, torch.zeros_like(assigned, dtype=torch.bool)
+        centres = points.centres[:, None]
+        inside = ((centres > ignored[None, :, :2]) & (centres < ignored[None, :, 2:])).all(-1)
+        near = (iou_matrix(boxes.detach(), ignored) > 0.3) | inside
+        return assigned, near.any(1) & (assigned < 0)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        images, targets = batch
+        raw = self.model(images)
+        logits = raw.logits.float()
+        points = make_points(images.shape[2], images.shape[3], images.device)
+        boxes = decode_boxes(raw.distances.float(), points)
+        landmarks = decode_landmarks(raw.offsets.float(), points)
+
+        quality = torch.zeros_like(logits)
+        counted = torch.ones_like(logits)
+        box_terms, landmark_terms, weights = [], [], []
+        for i, target in enumerate(targets):
+            assigned, ignored = self._assign(points, target, logits[i], boxes[i])
+            counted[i] = (~ignored).float()
+            positive = torch.nonzero(assigned >= 0)[:, 0]
+            if not len(positive):
+                continue
+            face = assigned[positive]
+            real = ~target.ignore
+            truth = target.boxes[real][face]
+            overlap = paired_iou(boxes[i, positive].detach(), truth)
+            quality[i, positive] = overlap
+            weights.append(overlap.clamp(min=0.1))
+            box_terms.append(diou_loss(boxes[i, positive], truth))
+            size = (truth[:, 2:] - truth[:, :2]).prod(1).sqrt()
+            valid = target.landmark_valid[real][face]
+            landmark_terms.append(
+                landmark_loss(landmarks[i, positive], target.landmarks[real][face], valid, size)
+                * valid.any(1)
+            )
+        losses = self.config.loss
+        weight = torch.cat(weights) if weights else logits.new_zeros(1)
+        normaliser = weight.sum().clamp(min=1.0)
+        score = (quality_focal_loss(logits, quality) * counted).sum() / normaliser
+        box = landmark = logits.sum() * 0.0
+        if box_terms:
+            box = (torch.cat(box_terms) * weight).sum() / normaliser
+            landmark = (torch.cat(landmark_terms) * weight).sum() / normaliser
+        loss = losses.score * score + losses.box * box + losses.landmark * landmark
+        if not torch.isfinite(loss):
+            raise FaceFlowError(
+                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
+                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
+            )
+        size_of_batch = len(images)
+        self.log("train/loss", loss, prog_bar=True, batch_size=size_of_batch)
+        self.log("train/score", score, prog_bar=True, batch_size=size_of_batch)
+        self.log("train/box", box, prog_bar=True, batch_size=size_of_batch)
+        self.log("train/landmark", landmark, prog_bar=True, batch_size=size_of_batch)
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        images, targets = batch
+        # `forward` directly: a compiled call would compile again for this mode and size.
+        raw = self.model.forward(images)
+        points = make_points(images.shape[2], images.shape[3], images.device)
+        boxes = decode_boxes(raw.distances.float(), points)
+        landmarks = decode_landmarks(raw.offsets.float(), points)
+        scores = raw.logits.float().sigmoid()
+        for i, target in enumerate(targets):
+            kept = torch.nonzero(scores[i] > 0.02)[:, 0]
+            kept = kept[nms(boxes[i, kept], scores[i, kept], 0.4)]
+            self._found.append(
+                ImageDetections(
+                    boxes[i, kept].cpu().numpy(),
+                    scores[i, kept].cpu().numpy(),
+                    landmarks[i, kept].cpu().numpy(),
+                )
+            )
+            unknown = ~target.landmark_valid[..., None]
+            self._truth.append(
+                ImageTruth(
+                    target.boxes.cpu().numpy(),
+                    target.landmarks.masked_fill(unknown, torch.nan).cpu().numpy(),
+                    target.ignore.cpu().numpy(),
+                )
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        matched = match_detections(self._found, self._truth)
+        self._found.clear()
+        self._truth.clear()
+        self.log("val/ap", average_precision(matched), prog_bar=True)
+        self.log(
+            "val/recall@1fpi",
+            recall_at_false_positives(matched, matched.image_count),
+            prog_bar=True,
+        )
+        error = median_landmark_error(matched, min_score=0.3)
+        if error == error:  # no hit yet in the first epochs of a tiny run
+            self.log("val/landmark_error", error, prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return build_optimizer(
+            self, self.config.optim, int(self.trainer.estimated_stepping_batches)
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["faceflow"] = {
+            "kind": "detector",
+            "config": self.config.model_dump(mode="json"),
+        }
+
+    def start_from(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the weights of an earlier run."""
+        weights = {
+            key.removeprefix("model."): value
+            for key, value in checkpoint["state_dict"].items()
+            if key.startswith("model.")
+        }
+        self.model.load_state_dict(weights)

@@ -1,0 +1,198 @@
+"""LightningModule and data of the face embedder."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from faceflow_ml.data.face_transforms import FaceTransform
+from faceflow_ml.data.identities import FaceDataset, IdentityCache, build_identity_cache
+from faceflow_ml.data.identity_sources import read_identities
+from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
+from faceflow_ml.losses.margin import margin_at
+from faceflow_ml.models.heads import MarginHead
+from faceflow_ml.models.iresnet import IResNet, resize_fc
+from faceflow_ml.models.registry import create_model
+from faceflow_ml.training.config import EmbedderConfig, IdentityDataConfig
+from faceflow_ml.training.loaders import resumable_loader
+from faceflow_ml.training.optim import build_optimizer
+
+
+class EmbedderData(L.LightningDataModule):
+    """Identity caches and their loaders; resumes inside an epoch."""
+
+    def __init__(self, config: IdentityDataConfig, input_size: int, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.input_size = input_size
+        self.seed = seed
+        self.train_cache: IdentityCache
+        self.val_cache: IdentityCache | None = None
+
+    def prepare(self) -> None:
+        """Decode what is not in the cache yet; call before the model is built."""
+        config = self.config
+        train = read_identities(
+            config.train,
+            "train",
+            limit=config.limit,
+            synthetic_people=config.synthetic_people,
+            synthetic_faces=config.synthetic_faces,
+            seed=self.seed,
+        )
+        self.train_cache = build_identity_cache(train, config.cache)
+        if config.val is not None:
+            val = read_identities(config.val, "val", limit=config.limit)
+            self.val_cache = build_identity_cache(val, config.cache)
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        assert self.trainer is not None
+        dataset = FaceDataset(
+            self.train_cache, FaceTransform(self.input_size, augment=True), seed=self.seed
+        )
+        return resumable_loader(
+            dataset,
+            self.trainer,
+            batch_size=self.config.batch_size,
+            workers=self.config.workers,
+            seed=self.seed,
+        )
+
+    def val_dataloader(self) -> DataLoader[Tensor] | list[DataLoader[Tensor]]:
+        if self.val_cache is None:
+            return []
+        return DataLoader(ValidationFaces(self.val_cache, self.input_size), batch_size=128)
+
+
+class EmbedderModule(L.LightningModule):
+    """Trains an embedder by classifying identities with a margin softmax.
+
+    Logs ``train/loss``, ``train/accuracy``, ``train/margin`` and, on identities that training
+    never sees, ``val/accuracy`` (balanced, at the best threshold) and ``val/tar@far=1e-3``.
+    """
+
+    def __init__(self, config: EmbedderConfig, identities: list[str]) -> None:
+        super().__init__()
+        self.config = config
+        self.identities = identities
+        model = config.model
+        self.model = cast(
+            IResNet,
+            create_model(
+                "embedder", model.name, input_size=model.input_size, dropout=model.dropout
+            ),
+        )
+        head = config.head
+        self.head = MarginHead(
+            self.model.embedding_norm.num_features,
+            len(identities),
+            kind=head.kind,
+            scale=head.scale,
+            sub_centres=head.sub_centres,
+            sample_rate=head.sample_rate,
+        )
+        self._validation: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed ``(n, 3, s, s)`` RGB images in [0, 255] as ``(n, 512)`` vectors."""
+        return cast(Tensor, self.model(images))
+
+    def _progress(self) -> float:
+        return self.trainer.global_step / max(1, self.trainer.estimated_stepping_batches)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        images, labels = batch
+        head = self.config.head
+        margin = margin_at(
+            self._progress(), margin=head.margin, start=head.margin_start, end=head.margin_end
+        )
+        logits, targets = self.head(self.model(images), labels, margin)
+        loss = F.cross_entropy(logits, targets)
+        if not torch.isfinite(loss):
+            raise FaceFlowError(
+                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
+                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
+            )
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/margin", margin)
+        with torch.no_grad():
+            correct = (logits.argmax(dim=1) == targets).float().mean()
+        self.log("train/accuracy", correct, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Tensor, _: int) -> None:
+        # `forward` directly: a compiled call would compile again for this mode and batch size.
+        both = self.model.forward(batch).float() + self.model.forward(batch.flip(3)).float()
+        vectors = F.normalize(both)
+        self._validation.append(vectors.cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        vectors = torch.cat(self._validation).numpy()
+        self._validation.clear()
+        cache = cast(EmbedderData, self.trainer.datamodule).val_cache  # type: ignore[attr-defined]
+        assert cache is not None
+        scores, same = all_pair_scores(vectors, cache.labels[: len(vectors)])
+        if same.all() or not same.any():
+            return  # the sanity check sees too few faces to compare
+        self.log("val/accuracy", best_accuracy(scores, same), prog_bar=True)
+        self.log("val/tar@far=1e-3", tar_at_far(scores, same, 1e-3), prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return build_optimizer(
+            self, self.config.optim, int(self.trainer.estimated_stepping_batches)
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["faceflow"] = {
+            "kind": "embedder",
+            "config": self.config.model_dump(mode="json"),
+            "identities": self.identities,
+        }
+
+    def start_from(self, checkpoint: dict[str, Any]) -> None:
+        """Take over weights of an earlier run.
+
+        The network may have been trained at another input size; class centres are carried over
+        by the name of the identity, and new identities start afresh.
+        """
+        state = checkpoint["state_dict"]
+        weights = {
+            key.removeprefix("model."): value
+            for key, value in state.items()
+            if key.startswith("model.")
+        }
+        grid = self.model.grid(self.model.input_size)
+        weights["fc.weight"] = resize_fc(weights["fc.weight"], self.model.channels, grid)
+        self.model.load_state_dict(weights)
+        old = {name: i for i, name in enumerate(checkpoint["faceflow"]["identities"])}
+        centres = state["head.weight"]
+        if centres.shape[1:] != self.head.weight.shape[1:]:
+            return
+        kept = [(i, old[name]) for i, name in enumerate(self.identities) if name in old]
+        if kept:
+            mine, theirs = np.array(kept).T
+            with torch.no_grad():
+                self.head.weight[torch.from_numpy(mine)] = centres[torch.from_numpy(theirs)]
+
+
+class ValidationFaces(torch.utils.data.Dataset[Tensor]):
+    """Faces of a cache without augmentation, ``(3, s, s)`` uint8."""
+
+    def __init__(self, cache: IdentityCache, size: int) -> None:
+        self.cache = cache
+        self.transform = FaceTransform(size, augment=False)
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    def __getitem__(self, index: int) -> Tensor:
+        face = self.transform([self.cache.images[index]], 0)[0]
+        return torch.from_numpy(face).permute(2, 0, 1)

@@ -1,0 +1,236 @@
+"""`train`: from a typed configuration to checkpoints, the same on a laptop, in CI and in a job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, RunConfig, save_config
+from faceflow_ml.training.tracking import mlflow_logger
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run left behind."""
+
+    best_checkpoint: Path
+    last_checkpoint: Path
+    steps: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Job:
+    kind: str
+    module: L.LightningModule
+    data: L.LightningDataModule
+    monitor: str
+    fingerprint: str
+    validates: bool
+
+
+def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
+    """Train, or go on with the run in ``config.run.output``.
+
+    Raises:
+        ConfigError: the output folder holds a run of another configuration.
+        FaceFlowError: the data are missing or malformed, or the loss became NaN.
+    """
+    run = config.run
+    _claim_output(config)
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    L.seed_everything(run.seed, workers=True, verbose=False)
+    job = _detector_job(config) if isinstance(config, DetectorConfig) else _embedder_job(config)
+    last = run.output / "last.ckpt"
+    if run.init_from is not None and not last.exists():
+        job.module.start_from(load_checkpoint(run.init_from))  # type: ignore[operator]
+    if run.channels_last:
+        job.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if run.compile:
+        job.module.model.compile()  # type: ignore[union-attr, operator]
+    logger = (
+        mlflow_logger(
+            config.tracking,
+            job.kind,
+            config,
+            run.output,
+            {"data_fingerprint": job.fingerprint},
+        )
+        if config.tracking.enabled
+        else False
+    )
+    callbacks, best = _callbacks(run, job)
+    with _quiet_lightning():
+        trainer = L.Trainer(
+            accelerator=run.accelerator,
+            devices=run.devices,
+            num_nodes=run.nodes,
+            precision=run.precision,
+            max_epochs=run.epochs,
+            max_steps=run.max_steps or -1,
+            accumulate_grad_batches=run.accumulate,
+            gradient_clip_val=config.optim.clip_norm,
+            check_val_every_n_epoch=run.validate_every,
+            num_sanity_val_steps=0,
+            log_every_n_steps=run.log_every,
+            use_distributed_sampler=False,
+            default_root_dir=run.output,
+            callbacks=callbacks,
+            logger=logger,
+            enable_model_summary=False,
+        )
+        trainer.fit(
+            job.module,
+            datamodule=job.data,
+            ckpt_path=last if last.exists() else None,
+            weights_only=False,
+        )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    trainer.save_checkpoint(last)
+    best_path = Path(best.best_model_path) if best.best_model_path else last
+    _export_to_sagemaker(best_path, run.output)
+    return TrainResult(
+        best_checkpoint=best_path,
+        last_checkpoint=last,
+        steps=trainer.global_step,
+        metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+    )
+
+
+def load_checkpoint(file: Path) -> dict[str, Any]:
+    """Read a checkpoint of this package.
+
+    Raises:
+        FaceFlowError: it is missing, unreadable or was not written by `train`.
+    """
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise FaceFlowError(f"{file}: no such checkpoint") from error
+    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+        raise FaceFlowError(f"{file}: not a readable checkpoint: {error}") from error
+    if not isinstance(checkpoint, dict) or "faceflow" not in checkpoint:
+        raise FaceFlowError(f"{file}: not a checkpoint of `faceflow-ml train`")
+    return checkpoint
+
+
+def _embedder_job(config: EmbedderConfig) -> _Job:
+    from faceflow_ml.training.embedder import EmbedderData, EmbedderModule
+
+    data = EmbedderData(config.data, config.model.input_size, config.run.seed)
+    data.prepare()
+    module = EmbedderModule(config, data.train_cache.names)
+    return _Job(
+        "embedder",
+        module,
+        data,
+        "val/accuracy",
+        data.train_cache.fingerprint,
+        data.val_cache is not None,
+    )
+
+
+def _detector_job(config: DetectorConfig) -> _Job:
+    from faceflow_ml.training.detector import DetectorData, DetectorModule
+
+    data = DetectorData(config.data, config.run.seed)
+    data.prepare()
+    module = DetectorModule(config)
+    return _Job("detector", module, data, "val/ap", data.fingerprint, data.validates)
+
+
+def _claim_output(config: EmbedderConfig | DetectorConfig) -> None:
+    """Write the resolved configuration, or check that the folder's run has the same one."""
+    file = config.run.output / "config.yaml"
+    if not file.exists():
+        save_config(config, file)
+        return
+    import yaml
+
+    earlier = yaml.safe_load(file.read_text(encoding="utf-8"))
+    now = config.model_dump(mode="json")
+    changed = [
+        f"{section}.{key}"
+        for section, values in now.items()
+        if section != "tracking"
+        for key, value in values.items()
+        if earlier.get(section, {}).get(key) != value
+    ]
+    if changed:
+        raise ConfigError(
+            f"{config.run.output} holds a run with another configuration "
+            f"({', '.join(changed)}); choose another run.output, or remove it to start afresh"
+        )
+
+
+def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoint]:
+    # The resumable checkpoint is one file, replaced in one step by Lightning's atomic save.
+    last = ModelCheckpoint(
+        run.output,
+        filename="last",
+        every_n_train_steps=run.checkpoint_every,
+        save_on_train_epoch_end=False,
+        enable_version_counter=False,
+        save_top_k=1,
+    )
+    best = ModelCheckpoint(
+        run.output,
+        filename="best",
+        monitor=job.monitor if job.validates else None,
+        mode="max",
+        enable_version_counter=False,
+        save_on_train_epoch_end=not job.validates,
+    )
+    callbacks: list[Callback] = [
+        last,
+        best,
+        TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else run.log_every),
+    ]
+    if run.ema_decay is not None:
+        callbacks.append(
+            EMAWeightAveraging(decay=run.ema_decay, update_every_n_steps=run.ema_every)
+        )
+    if run.patience is not None and job.validates:
+        callbacks.append(EarlyStopping(job.monitor, mode="max", patience=run.patience))
+    return callbacks, best
+
+
+def _export_to_sagemaker(checkpoint: Path, output: Path) -> None:
+    """Leave the best checkpoint and its configuration where SageMaker packs model.tar.gz."""
+    folder = os.environ.get("SM_MODEL_DIR")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy2(checkpoint, Path(folder) / "best.ckpt")
+        shutil.copy2(output / "config.yaml", folder)
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Progress belongs on stderr, since stdout is for results; advice that is settled, nowhere."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # The loader is resumable: its place follows from the global step.
+        warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        yield
