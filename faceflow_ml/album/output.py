@@ -1,0 +1,75 @@
+"""The folder that the job writes: checked before the work, tidied after it."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from faceflow_ml.errors import ConfigError, FaceFlowError
+
+# A low guess, so that no run that would fit is refused: the crops and the cache of one photo.
+_BYTES_A_PHOTO = 30_000
+_BYTES_FOR_ALL = 1_000_000
+
+_PICTURE = re.compile(r"[0-9a-f]{16}\.jpg")
+_PART = re.compile(r"\.tmp-.*")
+
+
+def prepare_output(out: Path, folder: Path) -> None:
+    """Make ``out`` and see that it can be written.
+
+    Raises:
+        ConfigError: ``out`` is a file, or the folder of photos itself.
+        FaceFlowError: ``out`` cannot be made or written, or its disk is full.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"the output {out} is a file, not a folder")
+    if out.exists() and folder.exists() and out.samefile(folder):
+        raise ConfigError(
+            f"the output {out} is the folder of photos itself; choose another, inside it or not"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+        raise FaceFlowError(f"cannot write to the output folder {out}: {reason}") from error
+    check_space(out)
+
+
+def check_space(out: Path, new_photos: int = 0) -> None:
+    """See that the disk of ``out`` has room for the results of so many photos.
+
+    Raises:
+        FaceFlowError: it has not.
+    """
+    needed = _BYTES_FOR_ALL + new_photos * _BYTES_A_PHOTO
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise FaceFlowError(
+            f"the disk of {out} has {free / 1e6:.1f} MB free; "
+            f"the results need about {needed / 1e6:.1f} MB"
+        )
+
+
+def remove_parts(out: Path) -> None:
+    """Remove what a killed run left half-written; nobody else may be writing."""
+    for folder in (out, out / "crops", out / "thumbs"):
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if _PART.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+
+
+def remove_stale_pictures(folder: Path, keep: Iterable[Path]) -> None:
+    """Remove the pictures in ``folder`` that this job wrote earlier and no longer wants."""
+    wanted = {path.name for path in keep}
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _PICTURE.fullmatch(path.name) and path.name not in wanted:
+                path.unlink(missing_ok=True)
