@@ -1,0 +1,182 @@
+"""Grouping all faces of an album at once: `cluster_faces`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from faceflow_ml.clustering.constraints import photo_codes, resolve_constraints
+from faceflow_ml.clustering.density import density_clusters
+from faceflow_ml.clustering.linkage import Groups, agglomerate
+from faceflow_ml.clustering.neighbors import SimilarPairs, similar_pairs
+from faceflow_ml.clustering.reunite import reunite
+
+Method = Literal["hdbscan", "agglomerative"]
+
+THRESHOLD = 0.2
+MIN_QUALITY = 0.25
+SMALL_GROUP_MARGIN = 0.06
+"""Added to the threshold between two single faces, less between groups: see `agglomerate`."""
+NEIGHBORS = 64
+NORM_TOLERANCE = 1e-2
+
+_join = partial(agglomerate, small_margin=SMALL_GROUP_MARGIN)
+
+
+def cluster_faces(
+    vectors: ArrayLike,
+    photo_ids: Sequence[Any] | NDArray[Any] | None = None,
+    must_link: Iterable[Sequence[int]] = (),
+    cannot_link: Iterable[Sequence[int]] = (),
+    *,
+    quality: ArrayLike | None = None,
+    min_quality: float = MIN_QUALITY,
+    method: Method = "hdbscan",
+    threshold: float = THRESHOLD,
+    min_cluster_size: int = 2,
+) -> NDArray[np.int64]:
+    """Group faces into people.
+
+    1. Must-linked faces are contracted into units, which nothing below takes apart.
+    2. Faces below ``min_quality`` found no group (unless must-linked); they may join one.
+    3. ``hdbscan``: HDBSCAN* finds dense groups; inside each, constrained average linkage
+       starts over from its units, which resolves two faces of one photo (the one closer to
+       the rest stays) and splits a group that holds two people. Then, again by constrained
+       average linkage, fragments of one person join and noise joins the closest group.
+       ``agglomerative``: average linkage of everything, without the density step.
+    4. Groups that only a few faces of the same photos keep apart join, without those faces.
+    5. Groups below ``min_cluster_size`` dissolve, unless must-linked.
+
+    The partition does not depend on the order of the input. Memory is O(n), time close to
+    O(n^2) in the neighbour search only.
+
+    Args:
+        vectors: (n, d) float, L2-normalised.
+        photo_ids: n strings or n integers. Two faces of one photo never share a group, unless
+            must-links join them. None: photos do not constrain.
+        must_link: pairs of indices that share a group.
+        cannot_link: pairs of indices that do not.
+        quality: (n,) in [0, 1]; None: every face may found a group.
+        min_quality: faces below it found no group.
+        method: the first step, see above.
+        threshold: the cosine similarity, in [-1, 1], at which two faces are as likely as not
+            one person when both are equally probable: the equal-prior verification threshold
+            of the embedder that made the vectors. Two large groups join at this mean
+            similarity; single faces need a little more, see SMALL_GROUP_MARGIN.
+        min_cluster_size: faces that make a group, at least 2.
+
+    Returns:
+        (n,) int64; 0 is the largest group, ties go to the one that comes first; -1: no group.
+
+    Raises:
+        ValueError: wrong shapes, vectors that are not finite and normalised, values out of
+            range, or a cannot-link that contradicts must-links (the message names the pair).
+    """
+    faces = checked_vectors(vectors)
+    n = len(faces)
+    grades = _checked_quality(quality, n)
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {get_args(Method)}, got {method!r}")
+    if not -1.0 <= threshold <= 1.0:
+        raise ValueError(f"threshold must be a cosine similarity in [-1, 1], got {threshold}")
+    if min_cluster_size < 2:
+        raise ValueError(f"min_cluster_size must be at least 2, got {min_cluster_size}")
+    photos = photo_codes(photo_ids, n)
+
+    constraints = resolve_constraints(n, photos, must_link, cannot_link)
+    if n == 0:
+        return np.empty(0, dtype=np.int64)
+
+    # Work in an order that depends on the faces alone: equal similarities are then broken the
+    # same way, and sums rounded the same way, however the caller ordered them.
+    order = _canonical_order(faces, grades, photos)
+    constraints = constraints.take(order)
+    units = Groups.of_units(faces[order], constraints)
+    founder = units.counts > 1
+    np.logical_or.at(founder, constraints.unit, grades[order] >= min_quality)
+
+    people = _group_units(units, founder, method, threshold)[constraints.unit]
+    sizes = np.bincount(people)
+    kept = sizes >= min_cluster_size
+    kept[people[units.counts[constraints.unit] > 1]] = True  # a person said so
+    labels = np.empty(n, dtype=np.int64)
+    labels[order] = np.where(kept[people], people, -1)
+    return _by_decreasing_size(labels)
+
+
+def _group_units(
+    units: Groups, founder: NDArray[np.bool_], method: Method, threshold: float
+) -> NDArray[np.int64]:
+    """(m,) group of each unit; units that no other joined are groups of one."""
+    pairs = similar_pairs(units.directions(), NEIGHBORS)
+    near = pairs.above(threshold)
+    if method == "agglomerative":
+        people = _join(units, near, threshold, satellite=~founder)
+    else:
+        dense = np.full(len(units), -1, dtype=np.int64)
+        dense[founder] = density_clusters(int(founder.sum()), pairs.among(founder))
+        seeds = _join(units, near.within(dense), threshold)
+        people = _join_groups(units, seeds, near, threshold)
+    return _join_groups(units, reunite(units, people, near, threshold), near, threshold)
+
+
+def _join_groups(
+    units: Groups, labels: NDArray[np.int64], near: SimilarPairs, threshold: float
+) -> NDArray[np.int64]:
+    """Join groups, and single faces to groups, but no single faces with each other."""
+    groups = units.contract(labels)
+    satellite = groups.counts < 2
+    return _join(groups, near.between(labels), threshold, satellite=satellite)[labels]
+
+
+def _by_decreasing_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Renumber groups from 0 by size, ties by first member; -1 stays."""
+    groups, first, count = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
+    number = np.full(int(labels.max()) + 2, -1, dtype=np.int64)  # the last slot serves -1
+    number[groups[np.lexsort((first, -count))]] = np.arange(len(groups))
+    return number[labels]
+
+
+def _canonical_order(
+    faces: NDArray[np.float32], grades: NDArray[np.float32], photos: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(n,) a permutation that sorts faces by content; only interchangeable faces tie."""
+    rows = np.ascontiguousarray(
+        np.hstack(
+            [faces.view(np.uint8), grades[:, None].view(np.uint8), photos[:, None].view(np.uint8)]
+        )
+    )
+    return np.argsort(rows.view(np.dtype((np.void, rows.shape[1]))).ravel(), kind="stable")
+
+
+def checked_vectors(vectors: ArrayLike) -> NDArray[np.float32]:
+    """(n, d) float32; ValueError unless finite and L2-normalised to NORM_TOLERANCE."""
+    array = np.asarray(vectors)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"vectors must be (n, d), got shape {array.shape}")
+    if array.dtype.kind != "f":
+        raise ValueError(f"vectors must be floating point, got dtype {array.dtype}")
+    faces = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(faces).all():
+        raise ValueError("vectors must be finite, got NaN or infinity")
+    norms = np.linalg.norm(faces, axis=1)
+    off = np.abs(norms - 1.0) > NORM_TOLERANCE
+    if off.any():
+        row = int(np.argmax(off))
+        raise ValueError(f"vectors must be L2-normalised, row {row} has norm {norms[row]:.4g}")
+    return faces
+
+
+def _checked_quality(quality: ArrayLike | None, n: int) -> NDArray[np.float32]:
+    if quality is None:
+        return np.ones(n, dtype=np.float32)
+    grades = np.ascontiguousarray(quality, dtype=np.float32)
+    if grades.shape != (n,):
+        raise ValueError(f"quality must have shape ({n},), got {grades.shape}")
+    if not ((grades >= 0) & (grades <= 1)).all():
+        raise ValueError("quality must be in [0, 1]")
+    return grades

@@ -1,0 +1,69 @@
+"""Constrained average linkage against SciPy's, and its constraints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+from faceflow_ml.clustering.constraints import resolve_constraints
+from faceflow_ml.clustering.linkage import Groups, agglomerate
+from faceflow_ml.clustering.neighbors import similar_pairs
+
+
+def partition(labels: np.ndarray) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(labels == k).tolist()) for k in np.unique(labels)}
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 0.0, 0.1, 0.2, 0.4])
+def test_equals_scipy_average_linkage(threshold: float) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(120, 12)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    groups = Groups.of_units(vectors, resolve_constraints(120))
+    labels = agglomerate(groups, similar_pairs(vectors, 120).above(threshold), threshold)
+    tree = linkage(pdist(vectors.astype(np.float64), "cosine"), "average")
+    assert partition(labels) == partition(fcluster(tree, 1 - threshold, "distance"))
+
+
+def test_small_groups_need_more() -> None:
+    vectors = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
+    groups = Groups.of_units(vectors, resolve_constraints(2))
+    pairs = similar_pairs(vectors, 1)
+    assert agglomerate(groups, pairs, 0.5, small_margin=0.09).tolist() == [0, 0]
+    assert agglomerate(groups, pairs, 0.5, small_margin=0.11).tolist() == [0, 1]
+
+
+def test_satellites_found_no_group_but_join() -> None:
+    vectors = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 1]]
+    groups = Groups.of_units(vectors, resolve_constraints(5))
+    satellite = np.array([True, True, False, True, True])
+    labels = agglomerate(groups, similar_pairs(vectors, 4), 0.5, satellite=satellite)
+    assert labels.tolist() == [0, 0, 0, 1, 2]
+
+
+def test_cannot_links_follow_merged_groups() -> None:
+    vectors = np.tile(np.array([[1, 0]], dtype=np.float32), (4, 1))
+    constraints = resolve_constraints(4, cannot_link=[(0, 3), (1, 3), (2, 3)])
+    groups = Groups.of_units(vectors, constraints)
+    assert partition(agglomerate(groups, similar_pairs(vectors, 3), 0.5)) == {
+        frozenset({0, 1, 2}),
+        frozenset({3}),
+    }
+    merged = groups.contract(np.array([0, 0, 1, 2]))
+    assert merged.counts.tolist() == [2, 1, 1]
+    assert merged.forbidden == (frozenset({2}), frozenset({2}), frozenset({0, 1}))
+
+
+def test_similar_pairs_are_exact_and_unique() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(50, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = similar_pairs(vectors, 5)
+    cosine = vectors @ vectors.T - 2 * np.eye(50)
+    nearest = np.argsort(-cosine, axis=1)[:, :5]
+    expected = {(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row}
+    found = list(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+    assert set(found) == expected and len(found) == len(expected)
+    assert np.allclose(pairs.similarity, cosine[pairs.first, pairs.second], atol=1e-5)
