@@ -1,0 +1,1 @@
+"""Fictional people rendered as whole photos with exact boxes, landmarks and identities."""
