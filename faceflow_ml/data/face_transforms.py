@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
-import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+# Read by Albumentations when imported: without it, every worker process asks the network for news.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A
 
 
 class FaceTransform:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -50,7 +51,7 @@ class IdentityCache:
                 self.names: list[str] = index["names"].tolist()
                 self.sources: NDArray[np.str_] = index["sources"]
                 self.eye_px: NDArray[np.float32] = index["eye_px"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise FaceFlowError(f"{self.folder}: no complete face cache: {error}") from error
         if len(self.images) != len(self.labels):
             raise FaceFlowError(

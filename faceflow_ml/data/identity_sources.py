@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from faceflow_ml.data.folders import read_identity_folders
 from faceflow_ml.data.parquet import read_identity_shards, shard_files
 from faceflow_ml.data.records import IdentitySample
+from faceflow_ml.data.synthetic_shards import synthetic_identity_shard
 from faceflow_ml.errors import FaceFlowError
 
 
@@ -17,6 +19,7 @@ def read_identities(
     synthetic_people: int = 0,
     synthetic_faces: int = 8,
     seed: int = 0,
+    cache: Path = Path(".cache/faceflow"),
 ) -> list[IdentitySample]:
     """Read aligned faces, and add those of fictional people.
 
@@ -27,6 +30,7 @@ def read_identities(
         synthetic_people: fictional people to add.
         synthetic_faces: faces of each of them.
         seed: of the fictional people.
+        cache: where their rendered faces are kept.
 
     Raises:
         FaceFlowError: the source is missing, empty or malformed.
@@ -36,12 +40,9 @@ def read_identities(
     if source.is_file() or any(source.glob("*.parquet")):
         samples = read_identity_shards(shard_files(source, split if source.is_dir() else None))
     else:
-        from faceflow_ml.data.folders import read_identity_folders
-
         samples = read_identity_folders(source)
     samples = samples[:limit]
     if synthetic_people:
-        from faceflow_ml.data.synth.training import synthetic_identities
-
-        samples += synthetic_identities(synthetic_people, synthetic_faces, seed)
+        shard = synthetic_identity_shard(synthetic_people, synthetic_faces, seed, cache)
+        samples += read_identity_shards(shard)
     return samples

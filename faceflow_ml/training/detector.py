@@ -8,12 +8,13 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchvision.ops import nms
 
 from faceflow_ml.data.detection_cache import DetectionCache, open_detection_cache
 from faceflow_ml.data.detection_dataset import DetectionDataset, Targets, collate
 from faceflow_ml.data.detection_sources import read_detections
+from faceflow_ml.data.synthetic_shards import synthetic_photo_shard
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.detection import (
     ImageDetections,
@@ -43,20 +44,6 @@ from faceflow_ml.training.optim import build_optimizer
 Batch = tuple[Tensor, list[Targets]]
 
 
-class _Epochs(Dataset[Batch]):
-    """Batches by ``(epoch, position)`` pairs, as the resumable loader asks for them."""
-
-    def __init__(self, dataset: DetectionDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitems__(self, indices: list[tuple[int, int]]) -> Batch:
-        self.dataset.set_epoch(indices[0][0])
-        return collate([self.dataset[position] for _, position in indices])
-
-
 class DetectorData(L.LightningDataModule):
     """Photo caches and their loaders; resumes inside an epoch."""
 
@@ -80,6 +67,10 @@ class DetectorData(L.LightningDataModule):
         train = read_detections(config.train, "train", limit=config.limit)
         self.train_cache = open_detection_cache(train, config.cache)
         self.fingerprint = self.train_cache.folder.name
+        if config.synthetic_photos:
+            shard = synthetic_photo_shard(config.synthetic_photos, self.seed, config.cache)
+            self.synthetic_cache = open_detection_cache(read_detections(shard, ""), config.cache)
+            self.fingerprint += f"+{self.synthetic_cache.folder.name}"
         if config.val is not None:
             val = read_detections(config.val, "val", limit=config.limit)
             self.val_cache = open_detection_cache(val, config.cache)
@@ -96,8 +87,9 @@ class DetectorData(L.LightningDataModule):
             extra_sources=extra,
         )
         return resumable_loader(
-            _Epochs(dataset),
+            dataset,
             self.trainer,
+            collate=collate,
             batch_size=self.config.batch_size,
             workers=self.config.workers,
             seed=self.seed,

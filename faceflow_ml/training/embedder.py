@@ -47,6 +47,7 @@ class EmbedderData(L.LightningDataModule):
             synthetic_people=config.synthetic_people,
             synthetic_faces=config.synthetic_faces,
             seed=self.seed,
+            cache=config.cache,
         )
         self.train_cache = build_identity_cache(train, config.cache)
         if config.val is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Any, TypeVar, cast
 
 import lightning as L
@@ -27,15 +27,17 @@ def resumable_loader(
     batch_size: int,
     workers: int,
     seed: int,
+    collate: Callable[[Any], Any] = as_is,
 ) -> DataLoader[Any]:
     """A shuffling loader whose place follows from the trainer's step, and from nothing else.
 
     Args:
-        dataset: makes whole batches in ``__getitems__`` from ``(epoch, position)`` pairs.
+        dataset: takes ``(epoch, position)`` pairs, one by one or a batch at once.
         trainer: whose global step says how far training is.
         batch_size: samples a batch and process; a last part of an epoch is dropped.
         workers: loader processes.
         seed: of the shuffles.
+        collate: makes a batch of samples; by default the dataset makes whole batches.
 
     Raises:
         FaceFlowError: there are fewer samples than one batch.
@@ -64,5 +66,5 @@ def resumable_loader(
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
         drop_last=True,
-        collate_fn=as_is,
+        collate_fn=collate,
     )

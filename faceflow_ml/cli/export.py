@@ -1,0 +1,87 @@
+"""``faceflow-ml export``: a checkpoint as ONNX and TorchScript."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceflow_ml.cli._common import emit_json, say
+
+if TYPE_CHECKING:
+    from faceflow_ml.export.formats import Precision
+    from faceflow_ml.models.registry import Kind
+
+app = typer.Typer()
+
+Checkpoint = Annotated[
+    Path, typer.Option("--checkpoint", metavar="FILE", help="A checkpoint of faceflow-ml train.")
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
+Name = Annotated[str | None, typer.Option("--name", help="Of the model; its architecture's name.")]
+PrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="fp32, fp16 (half the size) or int8 (integer arithmetic)."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="PATH", help="Photos to compare on; int8 needs them."),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@app.command(
+    epilog="Example: faceflow-ml export detector --checkpoint runs/detector/best.ckpt --out weights"
+)
+def detector(
+    checkpoint: Checkpoint,
+    out: Out,
+    name: Name = None,
+    precision: PrecisionOption = "fp32",
+    data: Data = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Export a face detector, and compare it with PyTorch."""
+    _export("detector", checkpoint, out, name, precision, data, as_json)
+
+
+@app.command(
+    epilog="Example: faceflow-ml export embedder --checkpoint runs/embedder/best.ckpt --out weights"
+)
+def embedder(
+    checkpoint: Checkpoint,
+    out: Out,
+    name: Name = None,
+    precision: PrecisionOption = "fp32",
+    data: Data = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Export a face embedder, and compare it with PyTorch."""
+    _export("embedder", checkpoint, out, name, precision, data, as_json)
+
+
+def _export(
+    kind: Kind,
+    checkpoint: Path,
+    out: Path,
+    name: str | None,
+    precision: str,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    if precision not in ("fp32", "fp16", "int8"):
+        raise typer.BadParameter(f"expected fp32, fp16 or int8, got {precision!r}")
+    from faceflow_ml.export.export import export_model
+
+    chosen: Precision = precision
+    result = export_model(kind, checkpoint, out, name=name, precision=chosen, data=data)
+    if as_json:
+        emit_json(result)
+        return
+    say(f"{result.model} ({result.bytes / 1e6:.1f} MB), contract {result.contract_id}")
+    for parity in result.parity:
+        say(
+            f"{parity.file}: over {parity.images} photos, scores differ by {parity.score:.2g}, "
+            f"pixels by {parity.pixels:.2g}, cosine {parity.cosine:.6f}"
+        )

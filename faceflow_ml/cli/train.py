@@ -1,0 +1,50 @@
+"""``faceflow-ml train``: from a configuration to checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceflow_ml.cli._common import emit_json, say
+from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config
+
+app = typer.Typer()
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="YAML configuration; see configs/.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the file's."),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@app.command(
+    epilog="Example: faceflow-ml train detector --config configs/detector/cpu.yaml run.epochs=20"
+)
+def detector(config: ConfigFile, overrides: Overrides = None, as_json: JsonFlag = False) -> None:
+    """Train the face detector; the same command goes on after a kill."""
+    _train(load_config(DetectorConfig, config, overrides or []), as_json)
+
+
+@app.command(
+    epilog="Example: faceflow-ml train embedder --config configs/embedder/debug.yaml run.seed=1"
+)
+def embedder(config: ConfigFile, overrides: Overrides = None, as_json: JsonFlag = False) -> None:
+    """Train the face embedder; the same command goes on after a kill."""
+    _train(load_config(EmbedderConfig, config, overrides or []), as_json)
+
+
+def _train(config: DetectorConfig | EmbedderConfig, as_json: bool) -> None:
+    from faceflow_ml.training.trainer import train  # torch and Lightning take seconds to import
+
+    result = train(config)
+    if as_json:
+        emit_json(result)
+        return
+    say(f"Trained {result.steps} steps; the best checkpoint is {result.best_checkpoint}")
+    for name, value in sorted(result.metrics.items()):
+        typer.echo(f"{name}\t{value:.4f}")

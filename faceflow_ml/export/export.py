@@ -1,0 +1,176 @@
+"""`export_model`: write a checkpoint's model, compare it with PyTorch, list it in a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+from torch import nn
+
+from faceflow_ml.cli._common import dumps_json
+from faceflow_ml.data.detection_sources import read_detections
+from faceflow_ml.data.identity_sources import read_identities
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.export.formats import (
+    Precision,
+    write_fp16,
+    write_int8,
+    write_onnx,
+    write_torchscript,
+)
+from faceflow_ml.export.graphs import example_images, load_graph
+from faceflow_ml.export.parity import Parity, compare
+from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.pretrained import (
+    MANIFEST_NAME,
+    Manifest,
+    ModelEntry,
+    compute_contract_id,
+    default_preprocessing,
+    read_manifest,
+)
+from faceflow_ml.models.registry import Kind
+
+_PHOTOS = 64  # for parity, and for the activation ranges of int8
+_TOLERANCE = {"fp32": (1e-3, 0.5, 0.9999), "fp16": (0.02, 2.0, 0.999)}
+"""By precision: score difference, pixel difference and cosine beyond which an export failed.
+int8 has none: its cost is measured by `faceflow-ml evaluate`, and accepted or not."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        model: the ONNX file listed in the manifest.
+        torchscript: the TorchScript file.
+        bytes: size of the ONNX file.
+        contract_id: of the model.
+        parity: comparison of each file with PyTorch.
+    """
+
+    model: Path
+    torchscript: Path
+    bytes: int
+    contract_id: str
+    parity: list[Parity]
+
+
+def export_model(
+    kind: Kind,
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    precision: Precision = "fp32",
+    data: Path | None = None,
+    preprocessing: dict[str, JsonValue] | None = None,
+) -> ExportResult:
+    """Export a checkpoint to ``out/<name>.onnx`` and ``out/<name>.ts``.
+
+    ``out/manifest.json`` gains the model as the default of its kind, so that `out` can be loaded
+    with ``from_pretrained(out)``, and ``out/<name>.parity.json`` says how closely the files agree.
+
+    Args:
+        kind: "detector" or "embedder".
+        checkpoint: of `faceflow-ml train`.
+        out: folder; made if it is missing.
+        name: of the model; by default the architecture's.
+        precision: fp32; fp16 stores half the bytes; int8 computes with integers.
+        data: photos (Parquet) to compare on, and to calibrate int8 with; without it random
+            pixels, which int8 refuses.
+        preprocessing: settings that differ from the default, part of the contract.
+
+    Raises:
+        ConfigError: int8 without data.
+        FaceFlowError: the checkpoint is no such model, or an exported file disagrees with PyTorch.
+    """
+    if precision == "int8" and data is None:
+        raise ConfigError("int8 needs --data: photos that show the range of the activations")
+    graph, config = load_graph(kind, checkpoint)
+    name = name or config["model"]["name"]
+    out.mkdir(parents=True, exist_ok=True)
+    batches = _photos(kind, data)
+    file, script = out / f"{name}.onnx", out / f"{name}.ts"
+    full = file if precision == "fp32" else out / f".{name}.fp32.onnx"
+    try:
+        write_onnx(kind, graph, full)
+        if precision == "fp16":
+            write_fp16(full, file)
+        elif precision == "int8":
+            write_int8(full, file, batches)
+    finally:
+        if full != file:
+            full.unlink(missing_ok=True)
+    write_torchscript(kind, graph, script)
+    parity = [_checked(kind, graph, f, batches, p) for f, p in ((file, precision), (script, "fp32"))]
+    atomic_write_text(
+        out / f"{name}.parity.json", dumps_json([asdict(p) for p in parity]) + "\n"
+    )
+    entry = _entry(kind, file, config, precision, {**default_preprocessing(kind), **(preprocessing or {})})
+    _list_in_manifest(out, kind, name, entry)
+    return ExportResult(file, script, file.stat().st_size, entry.contract_id, parity)
+
+
+def _checked(
+    kind: Kind, graph: nn.Module, file: Path, batches: list[NDArray[np.uint8]], precision: Precision
+) -> Parity:
+    parity = compare(kind, graph, file, batches)
+    if precision in _TOLERANCE:
+        score, pixels, cosine = _TOLERANCE[precision]
+        if parity.score > score or parity.pixels > pixels or parity.cosine < cosine:
+            raise FaceFlowError(f"{file} does not agree with PyTorch: {parity}")
+    return parity
+
+
+def _photos(kind: Kind, data: Path | None) -> list[NDArray[np.uint8]]:
+    """Batches in the graph's input form."""
+    if data is None:
+        return [example_images(kind).numpy()]
+    if kind == "embedder":
+        faces = [sample.decode() for sample in read_identities(data, "val", limit=_PHOTOS)]
+        return [np.stack(faces[i : i + 8]) for i in range(0, len(faces), 8)]
+    photos = [sample.decode() for sample in read_detections(data, "val", limit=_PHOTOS)]
+    return [_pad(photo)[None] for photo in photos]
+
+
+def _pad(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    bottom, right = (-photo.shape[0]) % 32, (-photo.shape[1]) % 32
+    padded = cv2.copyMakeBorder(photo, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(114,) * 3)
+    return np.asarray(padded, np.uint8)
+
+
+def _entry(
+    kind: Kind,
+    file: Path,
+    config: dict[str, Any],
+    precision: Precision,
+    preprocessing: dict[str, JsonValue],
+) -> ModelEntry:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return ModelEntry(
+        file=file.name,
+        sha256=digest,
+        architecture=config["model"]["name"],
+        contract_id=compute_contract_id(digest, preprocessing),
+        preprocessing=preprocessing,
+        training={"config": config, "precision": precision},
+    )
+
+
+def _list_in_manifest(out: Path, kind: Kind, name: str, entry: ModelEntry) -> None:
+    manifest = (
+        read_manifest(out)
+        if (out / MANIFEST_NAME).exists()
+        else Manifest(version=1, models={}, default={})
+    )
+    models = {k: dict(v) for k, v in manifest.models.items()}
+    models.setdefault(kind, {})[name] = entry
+    updated = Manifest(version=1, models=models, default={**manifest.default, kind: name})
+    atomic_write_text(out / MANIFEST_NAME, updated.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,126 @@
+"""Writers of ONNX at three precisions and of TorchScript."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from faceflow_ml.export.graphs import example_images
+from faceflow_ml.files import atomic_path
+from faceflow_ml.models.registry import Kind
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+_OPSET = 20
+_LARGE = 1024  # smaller tensors keep their precision; they weigh nothing
+
+
+def write_onnx(kind: Kind, graph: nn.Module, file: Path) -> None:
+    """Write float32 ONNX, with a dynamic batch and, for the detector, dynamic sides."""
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    shape: dict[int, Any] = {0: batch}
+    if kind == "detector":
+        shape[1] = 32 * torch.export.Dim("rows", min=1, max=256)
+        shape[2] = 32 * torch.export.Dim("columns", min=1, max=256)
+    with atomic_path(file) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            graph,
+            (example_images(kind),),
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=["images"],
+            output_names=list(graph.output_names),  # type: ignore[arg-type]
+            dynamic_shapes=(shape,),
+            verbose=False,
+        )
+        assert program is not None
+        program.save(str(temporary), external_data=False)
+
+
+def write_fp16(source: Path, file: Path) -> None:
+    """Store the weights in half precision and compute in single: half the size, same speed.
+
+    The runtime widens the weights once, when it loads the model.
+    """
+    model = onnx.load(str(source))
+    initializers = list(model.graph.initializer)
+    casts = []
+    del model.graph.initializer[:]
+    for tensor in initializers:
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or array.size < _LARGE:
+            model.graph.initializer.append(tensor)
+            continue
+        half = numpy_helper.from_array(array.astype(np.float16), tensor.name + "_fp16")
+        model.graph.initializer.append(half)
+        casts.append(
+            helper.make_node("Cast", [half.name], [tensor.name], to=int(TensorProto.FLOAT))
+        )
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+    _save(model, file)
+
+
+def write_int8(source: Path, file: Path, calibration: list[NDArray[np.uint8]]) -> None:
+    """Quantize convolutions and matrix products to 8 bits, static, per channel, QDQ format.
+
+    Args:
+        source: float32 ONNX.
+        file: where to write.
+        calibration: batches of real photos, in the graph's input form, that show the range of
+            every activation.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.batches: Iterator[NDArray[np.uint8]] = iter(calibration)
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"images": batch}
+
+    with atomic_path(file) as temporary:
+        prepared = temporary.with_name(temporary.name + ".prepared.onnx")
+        try:
+            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+            quantize_static(
+                str(prepared),
+                str(temporary),
+                Reader(),
+                per_channel=True,
+                op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+        finally:
+            prepared.unlink(missing_ok=True)
+
+
+def write_torchscript(kind: Kind, graph: nn.Module, file: Path) -> None:
+    """Write traced TorchScript."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(graph, (example_images(kind),), check_trace=False)
+    with atomic_path(file) as temporary:
+        traced.save(str(temporary))
+
+
+def _save(model: onnx.ModelProto, file: Path) -> None:
+    onnx.checker.check_model(model)
+    with atomic_path(file) as temporary:
+        onnx.save(model, str(temporary))

@@ -1,0 +1,101 @@
+"""What is exported: a trained network with its pre- and post-processing in the graph.
+
+The graphs take uint8 photos as decoders give them, ``(n, h, w, 3)`` RGB, so that no runtime has
+its own idea of normalisation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.models.iresnet import IResNet
+from faceflow_ml.models.mobilenetv3_fpn import (
+    MobileNetV3FPN,
+    decode_boxes,
+    decode_landmarks,
+    make_points,
+)
+from faceflow_ml.models.registry import Kind, create_model
+from faceflow_ml.training.trainer import load_checkpoint
+
+
+class DetectorGraph(nn.Module):
+    """``images`` (n, h, w, 3) uint8, sides multiples of 32, to ``scores`` (n, a), ``boxes``
+    (n, a, 4) and ``landmarks`` (n, a, 10) in pixels."""
+
+    output_names = ("scores", "boxes", "landmarks")
+
+    def __init__(self, model: MobileNetV3FPN) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        raw = self.model(images.permute(0, 3, 1, 2).float())
+        points = make_points(images.shape[1], images.shape[2], images.device)
+        boxes = decode_boxes(raw.distances, points)
+        landmarks = decode_landmarks(raw.offsets, points).flatten(2)
+        return raw.logits.sigmoid(), boxes, landmarks
+
+
+class EmbedderGraph(nn.Module):
+    """``images`` (n, 112, 112, 3) uint8 to ``embeddings`` (n, 512) of length 1 and ``norms`` (n,).
+
+    A face and its mirror image are embedded and averaged, which lowers the error for twice the
+    time; the length of that average before normalisation is the norm.
+    """
+
+    output_names = ("embeddings", "norms")
+
+    def __init__(self, model: IResNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = images.permute(0, 3, 1, 2).float()
+        average = (self.model(x) + self.model(x.flip(3))) / 2
+        return F.normalize(average), average.norm(dim=1)
+
+
+def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Build the graph of a checkpoint with its averaged weights, ready for inference.
+
+    Returns:
+        The module in evaluation mode, and the training configuration.
+
+    Raises:
+        FaceFlowError: the file is no checkpoint, or one of the other kind of model.
+    """
+    content = load_checkpoint(checkpoint)
+    about = content["faceflow"]
+    if about["kind"] != kind:
+        raise FaceFlowError(f"{checkpoint} holds a {about['kind']}, not a {kind}")
+    config = about["config"]
+    options = {"input_size": config["model"]["input_size"]} if kind == "embedder" else {}
+    model = create_model(kind, config["model"]["name"], **options)
+    weights = {
+        key.removeprefix("model."): value
+        for key, value in content["state_dict"].items()
+        if key.startswith("model.")
+    }
+    model.load_state_dict(weights)
+    if kind == "embedder":
+        if options["input_size"] != 112:
+            raise FaceFlowError(
+                f"{checkpoint} was trained at {options['input_size']} px: only embedders trained "
+                "at 112 px, the size of aligned faces, are exported"
+            )
+        return EmbedderGraph(cast(IResNet, model)).eval(), config
+    return DetectorGraph(cast(MobileNetV3FPN, model)).eval(), config
+
+
+def example_images(kind: Kind) -> Tensor:
+    """Random photos to trace a graph with."""
+    shape = (2, 112, 112, 3) if kind == "embedder" else (2, 256, 320, 3)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
