@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,7 +21,7 @@ Checkpoint = Annotated[
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
 Name = Annotated[str | None, typer.Option("--name", help="Of the model; its architecture's name.")]
 PrecisionOption = Annotated[
-    str,
+    Literal["fp32", "fp16", "int8"],
     typer.Option("--precision", help="fp32, fp16 (half the size) or int8 (integer arithmetic)."),
 ]
 Data = Annotated[
@@ -66,16 +66,13 @@ def _export(
     checkpoint: Path,
     out: Path,
     name: str | None,
-    precision: str,
+    precision: Precision,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    if precision not in ("fp32", "fp16", "int8"):
-        raise typer.BadParameter(f"expected fp32, fp16 or int8, got {precision!r}")
     from faceflow_ml.export.export import export_model
 
-    chosen: Precision = precision
-    result = export_model(kind, checkpoint, out, name=name, precision=chosen, data=data)
+    result = export_model(kind, checkpoint, out, name=name, precision=precision, data=data)
     if as_json:
         emit_json(result)
         return

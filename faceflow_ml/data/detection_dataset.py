@@ -114,7 +114,7 @@ class DetectionDataset(Dataset[tuple[Tensor, Targets]]):
         self.seed = seed
         # Shared, since loader workers that outlive an epoch hold their own copy of this object.
         self._epoch = torch.zeros((), dtype=torch.int64)
-        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
+        self._epoch.share_memory_()
         self._train_transform = TrainTransform(size, view=view, pixel_strength=pixel_strength)
         self._val_transform = ValTransform(size)
         self._mosaic = Mosaic(size)

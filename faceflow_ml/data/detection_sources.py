@@ -9,9 +9,7 @@ from faceflow_ml.data.records import DetectionSample
 from faceflow_ml.errors import FaceFlowError
 
 
-def read_detections(
-    source: Path, split: str, *, limit: int | None = None
-) -> list[DetectionSample]:
+def read_detections(source: Path, split: str, *, limit: int | None = None) -> list[DetectionSample]:
     """Read photos with boxes from a Parquet file, or from a folder's shards of one split.
 
     Raises:

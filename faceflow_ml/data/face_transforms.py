@@ -1,4 +1,4 @@
-"""Augmentation of aligned faces (Albumentations): pose jitter, colour, poor cameras, covered parts."""
+"""Augmentation of aligned faces (Albumentations): pose, colour, poor cameras, covered parts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class FaceTransform:
             self._compose.set_random_seed(seed)
         for row, face in zip(result, faces, strict=True):
             if face.shape[:2] != (self.size, self.size):
-                face = cv2.resize(face, (self.size, self.size), interpolation=cv2.INTER_AREA)
+                size = (self.size, self.size)
+                face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
             row[:] = face if self._compose is None else self._compose(image=face)["image"]
         return result
 

@@ -100,7 +100,8 @@ def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
     def decode(position: int) -> None:
         face = samples[position].decode()
         if face.shape[:2] != (FACE_SIZE, FACE_SIZE):
-            face = cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+            size = (FACE_SIZE, FACE_SIZE)
+            face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
         images[position] = face
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

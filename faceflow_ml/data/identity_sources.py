@@ -12,7 +12,7 @@ from faceflow_ml.errors import FaceFlowError
 
 
 def read_identities(
-    source: Path,
+    source: Path | None,
     split: str,
     *,
     limit: int | None = None,
@@ -24,7 +24,8 @@ def read_identities(
     """Read aligned faces, and add those of fictional people.
 
     Args:
-        source: a Parquet file or folder of shards, or a folder with a folder per person.
+        source: a Parquet file or folder of shards, or a folder with a folder per person; None for
+            fictional people only.
         split: the split to take from a folder of shards.
         limit: take only the first samples of ``source``.
         synthetic_people: fictional people to add.
@@ -35,14 +36,16 @@ def read_identities(
     Raises:
         FaceFlowError: the source is missing, empty or malformed.
     """
-    if not source.exists():
-        raise FaceFlowError(f"{source}: no such data")
-    if source.is_file() or any(source.glob("*.parquet")):
-        samples = read_identity_shards(shard_files(source, split if source.is_dir() else None))
-    else:
-        samples = read_identity_folders(source)
-    samples = samples[:limit]
+    samples = [] if source is None else _read(source, split)[:limit]
     if synthetic_people:
         shard = synthetic_identity_shard(synthetic_people, synthetic_faces, seed, cache)
         samples += read_identity_shards(shard)
     return samples
+
+
+def _read(source: Path, split: str) -> list[IdentitySample]:
+    if not source.exists():
+        raise FaceFlowError(f"{source}: no such data")
+    if source.is_file() or any(source.glob("*.parquet")):
+        return read_identity_shards(shard_files(source, split if source.is_dir() else None))
+    return read_identity_folders(source)

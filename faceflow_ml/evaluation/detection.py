@@ -75,7 +75,7 @@ def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     area_a = (a[:, 2:] - a[:, :2]).prod(-1)
     area_b = (b[:, 2:] - b[:, :2]).prod(-1)
     union = area_a[:, None] + area_b[None] - intersection
-    return (intersection / np.maximum(union, 1e-9)).astype(np.float32)
+    return np.asarray(intersection / np.maximum(union, 1e-9), np.float32)
 
 
 def match_detections(
@@ -144,9 +144,7 @@ def pr_curve(matched: MatchedDetections) -> PrCurve:
     """Precision and recall as the score threshold falls."""
     true_positives = np.cumsum(matched.hits)
     count = np.arange(1, len(matched.hits) + 1)
-    return PrCurve(
-        matched.scores, true_positives / count, true_positives / max(1, matched.faces)
-    )
+    return PrCurve(matched.scores, true_positives / count, true_positives / max(1, matched.faces))
 
 
 def average_precision(matched: MatchedDetections) -> float:

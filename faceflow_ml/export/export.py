@@ -109,11 +109,13 @@ def export_model(
         if full != file:
             full.unlink(missing_ok=True)
     write_torchscript(kind, graph, script)
-    parity = [_checked(kind, graph, f, batches, p) for f, p in ((file, precision), (script, "fp32"))]
-    atomic_write_text(
-        out / f"{name}.parity.json", dumps_json([asdict(p) for p in parity]) + "\n"
-    )
-    entry = _entry(kind, file, config, precision, {**default_preprocessing(kind), **(preprocessing or {})})
+    parity = [
+        _checked(kind, graph, file, batches, precision),
+        _checked(kind, graph, script, batches, "fp32"),
+    ]
+    atomic_write_text(out / f"{name}.parity.json", dumps_json([asdict(p) for p in parity]) + "\n")
+    settings = {**default_preprocessing(kind), **(preprocessing or {})}
+    entry = _entry(file, config, precision, settings)
     _list_in_manifest(out, kind, name, entry)
     return ExportResult(file, script, file.stat().st_size, entry.contract_id, parity)
 
@@ -147,7 +149,6 @@ def _pad(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _entry(
-    kind: Kind,
     file: Path,
     config: dict[str, Any],
     precision: Precision,

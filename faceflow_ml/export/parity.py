@@ -36,9 +36,7 @@ class Parity:
     cosine: float = 1.0
 
 
-def compare(
-    kind: Kind, graph: nn.Module, file: Path, batches: list[NDArray[np.uint8]]
-) -> Parity:
+def compare(kind: Kind, graph: nn.Module, file: Path, batches: list[NDArray[np.uint8]]) -> Parity:
     """Run the PyTorch graph and the exported file on the same photos.
 
     Args:

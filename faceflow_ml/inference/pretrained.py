@@ -250,7 +250,7 @@ def _file_sha256(path: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _hash(path: str, size: int, mtime_ns: int) -> str:
+def _hash(path: str, _size: int, _mtime_ns: int) -> str:
     # Cached by size and time too: a process that opens many sessions reads each file once.
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -47,7 +47,7 @@ def arcface_logits(cosine: Tensor, labels: Tensor, *, margin: float, scale: floa
 
     >>> cosine = torch.tensor([[0.5, 0.1]])
     >>> arcface_logits(cosine, torch.tensor([0]), margin=0.0, scale=10.0)
-    tensor([[5., 1.]])
+    tensor([[5.0000, 1.0000]])
     >>> bool(arcface_logits(cosine, torch.tensor([0]), margin=0.3, scale=10.0)[0, 0] < 5.0)
     True
     """

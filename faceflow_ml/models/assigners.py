@@ -81,9 +81,12 @@ def simota(
     near = (points.centres[None] - centres[:, None]).abs().amax(-1) < _RADIUS * points.strides
     inside = _inside(points, boxes)
     overlap = iou_matrix(boxes, predicted)
-    score_cost = F.binary_cross_entropy_with_logits(
-        logits[None].expand_as(overlap), overlap, reduction="none"
-    ) * (overlap - logits.sigmoid()[None]).abs().square()
+    score_cost = (
+        F.binary_cross_entropy_with_logits(
+            logits[None].expand_as(overlap), overlap, reduction="none"
+        )
+        * (overlap - logits.sigmoid()[None]).abs().square()
+    )
     cost = score_cost - 3.0 * overlap.clamp(min=1e-7).log()
     cost = cost + 1e5 * ~(near & inside) + 1e8 * ~(near | inside)
     wanted = overlap.topk(min(candidates, overlap.shape[1])).values.sum(1).int().clamp(min=1)

@@ -82,7 +82,7 @@ class MarginHead(nn.Module):
         Returns:
             Logits ``(n, sampled classes)`` float32 and targets ``(n,)`` among them.
         """
-        weight = self.weight
+        weight: Tensor = self.weight
         if self.training and self.sample_rate < 1.0:
             chosen, labels = self._sample(labels)
             weight = weight[chosen]

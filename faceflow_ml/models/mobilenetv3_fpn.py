@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 import timm
 import torch
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +38,7 @@ class RawPredictions(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Where predictions are made: ``centres`` ``(a, 2)`` x, y in pixels and ``strides`` ``(a,)``."""
+    """Where predictions are made: ``centres`` ``(a, 2)`` x, y px and ``strides`` ``(a,)`` px."""
 
     centres: Tensor
     strides: Tensor
@@ -137,7 +138,8 @@ class MobileNetV3FPN(nn.Module):
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(2, 3, 4)
         )
-        self.pyramid = FeaturePyramid(self.backbone.feature_info.channels(), width)
+        channels = cast(FeatureInfo, self.backbone.feature_info).channels()
+        self.pyramid = FeaturePyramid(cast(list[int], channels), width)
         self.heads = nn.ModuleList(DetectionHead(width, depth) for _ in STRIDES)
         self.register_buffer("_mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)

@@ -10,10 +10,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.models.heads import MarginKind
@@ -66,16 +66,18 @@ class RunConfig(Section):
 class TrackingConfig(Section):
     """MLflow: where, and under which names."""
 
-    uri: str | None = Field(None, description="default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db")
+    uri: str | None = Field(
+        None, description="default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"
+    )
     experiment: str | None = None
     run_name: str | None = None
     enabled: bool = True
 
 
 class IdentityDataConfig(Section):
-    """Aligned faces: Parquet shards or a folder per person."""
+    """Aligned faces: Parquet shards or a folder per person, and fictional people."""
 
-    train: Path
+    train: Path | None = Field(None, description="without it, fictional people only")
     val: Path | None = None
     cache: Path = Path(".cache/faceflow")
     batch_size: int = Field(256, ge=2)
@@ -83,6 +85,12 @@ class IdentityDataConfig(Section):
     limit: int | None = Field(None, ge=2, description="use only the first samples")
     synthetic_people: int = Field(0, ge=0, description="fictional people mixed in")
     synthetic_faces: int = Field(8, ge=1, description="faces of each fictional person")
+
+    @model_validator(mode="after")
+    def _some_data(self) -> Self:
+        if self.train is None and not self.synthetic_people:
+            raise ValueError("give data.train, data.synthetic_people or both")
+        return self
 
 
 class EmbedderModelConfig(Section):
@@ -117,9 +125,9 @@ class EmbedderConfig(Section):
 
 
 class DetectionDataConfig(Section):
-    """Photos with boxes: Parquet shards."""
+    """Photos with boxes: Parquet shards, and photos of fictional people."""
 
-    train: Path
+    train: Path | None = Field(None, description="without it, fictional people only")
     val: Path | None = None
     cache: Path = Path(".cache/faceflow")
     size: int = Field(320, ge=64, multiple_of=32)
@@ -129,6 +137,12 @@ class DetectionDataConfig(Section):
     limit: int | None = Field(None, ge=1, description="use only the first photos")
     mosaic: float = Field(0.2, ge=0, le=1, description="probability of a mosaic of four photos")
     synthetic_photos: int = Field(0, ge=0, description="photos of fictional people mixed in")
+
+    @model_validator(mode="after")
+    def _some_data(self) -> Self:
+        if self.train is None and not self.synthetic_photos:
+            raise ValueError("give data.train, data.synthetic_photos or both")
+        return self
 
 
 class DetectorModelConfig(Section):

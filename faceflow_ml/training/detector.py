@@ -52,8 +52,7 @@ class DetectorData(L.LightningDataModule):
         self.config = config
         self.seed = seed
         self.fingerprint = ""
-        self.train_cache: DetectionCache
-        self.synthetic_cache: DetectionCache | None = None
+        self.train_caches: list[DetectionCache] = []
         self.val_cache: DetectionCache | None = None
 
     @property
@@ -64,27 +63,28 @@ class DetectorData(L.LightningDataModule):
     def prepare(self) -> None:
         """Decode what is not in the cache yet."""
         config = self.config
-        train = read_detections(config.train, "train", limit=config.limit)
-        self.train_cache = open_detection_cache(train, config.cache)
-        self.fingerprint = self.train_cache.folder.name
+        if config.train is not None:
+            photos = read_detections(config.train, "train", limit=config.limit)
+            self.train_caches.append(open_detection_cache(photos, config.cache))
         if config.synthetic_photos:
             shard = synthetic_photo_shard(config.synthetic_photos, self.seed, config.cache)
-            self.synthetic_cache = open_detection_cache(read_detections(shard, ""), config.cache)
-            self.fingerprint += f"+{self.synthetic_cache.folder.name}"
+            photos = read_detections(shard, "")
+            self.train_caches.append(open_detection_cache(photos, config.cache))
+        self.fingerprint = "+".join(cache.folder.name for cache in self.train_caches)
         if config.val is not None:
             val = read_detections(config.val, "val", limit=config.limit)
             self.val_cache = open_detection_cache(val, config.cache)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.trainer is not None
-        extra = [self.synthetic_cache] if self.synthetic_cache is not None else []
+        first, *more = self.train_caches
         dataset = DetectionDataset(
-            self.train_cache,
+            first,
             self.config.size,
             train=True,
             mosaic_probability=self.config.mosaic,
             seed=self.seed,
-            extra_sources=extra,
+            extra_sources=more,
         )
         return resumable_loader(
             dataset,
@@ -95,7 +95,7 @@ class DetectorData(L.LightningDataModule):
             seed=self.seed,
         )
 
-    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         if self.val_cache is None:
             return []
         dataset = DetectionDataset(self.val_cache, self.config.val_size, train=False)
@@ -121,22 +121,34 @@ class DetectorModule(L.LightningModule):
         """Predict for ``(n, 3, h, w)`` RGB images in [0, 255]."""
         return cast(RawPredictions, self.model(images))
 
+    @torch.no_grad()
     def _assign(
-        self, points: Points, targets: Targets, logits: Tensor, boxes: Tensor
+        self, points: Points, targets: list[Targets], logits: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Index of each point's face or -1, and which points neither reward nor punish."""
-        faces = targets.boxes[~targets.ignore]
-        if self.config.loss.assigner == "atss":
-            assigned = atss(points, faces)
-        else:
-            assigned = simota(points, faces, logits.detach(), boxes.detach())
-        ignored = targets.boxes[targets.ignore]
-        if not len(ignored):
-            return assigned, torch.zeros_like(assigned, dtype=torch.bool)
-        centres = points.centres[:, None]
-        inside = ((centres > ignored[None, :, :2]) & (centres < ignored[None, :, 2:])).all(-1)
-        near = (iou_matrix(boxes.detach(), ignored) > 0.3) | inside
-        return assigned, near.any(1) & (assigned < 0)
+        """Which face each point answers for, and which points neither reward nor punish.
+
+        Returns:
+            ``(n, a)`` int64, positions among the counted faces of the whole batch or -1, and
+            ``(n, a)`` bool.
+        """
+        assigned = torch.empty(logits.shape, dtype=torch.int64, device=logits.device)
+        ignored = torch.zeros_like(assigned, dtype=torch.bool)
+        first = 0
+        for i, target in enumerate(targets):
+            faces = target.boxes[~target.ignore]
+            if self.config.loss.assigner == "atss":
+                assigned[i] = atss(points, faces)
+            else:
+                assigned[i] = simota(points, faces, logits[i], boxes[i])
+            regions = target.boxes[target.ignore]
+            if len(regions):
+                centres = points.centres[:, None]
+                inside = ((centres > regions[:, :2]) & (centres < regions[:, 2:])).all(-1)
+                near = inside | (iou_matrix(boxes[i], regions) > 0.3)
+                ignored[i] = near.any(1) & (assigned[i] < 0)
+            assigned[i] += first * (assigned[i] >= 0)
+            first += len(faces)
+        return assigned, ignored
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         images, targets = batch
@@ -146,36 +158,27 @@ class DetectorModule(L.LightningModule):
         boxes = decode_boxes(raw.distances.float(), points)
         landmarks = decode_landmarks(raw.offsets.float(), points)
 
-        quality = torch.zeros_like(logits)
-        counted = torch.ones_like(logits)
-        box_terms, landmark_terms, weights = [], [], []
-        for i, target in enumerate(targets):
-            assigned, ignored = self._assign(points, target, logits[i], boxes[i])
-            counted[i] = (~ignored).float()
-            positive = torch.nonzero(assigned >= 0)[:, 0]
-            if not len(positive):
-                continue
-            face = assigned[positive]
-            real = ~target.ignore
-            truth = target.boxes[real][face]
-            overlap = paired_iou(boxes[i, positive].detach(), truth)
-            quality[i, positive] = overlap
-            weights.append(overlap.clamp(min=0.1))
-            box_terms.append(diou_loss(boxes[i, positive], truth))
-            size = (truth[:, 2:] - truth[:, :2]).prod(1).sqrt()
-            valid = target.landmark_valid[real][face]
-            landmark_terms.append(
-                landmark_loss(landmarks[i, positive], target.landmarks[real][face], valid, size)
-                * valid.any(1)
-            )
-        losses = self.config.loss
-        weight = torch.cat(weights) if weights else logits.new_zeros(1)
+        assigned, ignored = self._assign(points, targets, logits, boxes)
+        # One flat index over the batch: a select for each image would write a gradient as large
+        # as the batch every time.
+        positive = torch.nonzero(assigned.flatten() >= 0)[:, 0]
+        face = assigned.flatten()[positive]
+        truth = torch.cat([t.boxes[~t.ignore] for t in targets])[face]
+        true_points = torch.cat([t.landmarks[~t.ignore] for t in targets])[face]
+        valid = torch.cat([t.landmark_valid[~t.ignore] for t in targets])[face]
+        found = boxes.flatten(0, 1)[positive]
+
+        overlap = paired_iou(found.detach(), truth)
+        quality = torch.zeros_like(logits).flatten().scatter(0, positive, overlap)
+        entropy = quality_focal_loss(logits.flatten(), quality) * ~ignored.flatten()
+        weight = overlap.clamp(min=0.1)
         normaliser = weight.sum().clamp(min=1.0)
-        score = (quality_focal_loss(logits, quality) * counted).sum() / normaliser
-        box = landmark = logits.sum() * 0.0
-        if box_terms:
-            box = (torch.cat(box_terms) * weight).sum() / normaliser
-            landmark = (torch.cat(landmark_terms) * weight).sum() / normaliser
+        score = entropy.sum() / normaliser
+        box = (diou_loss(found, truth) * weight).sum() / normaliser
+        size = (truth[:, 2:] - truth[:, :2]).prod(1).sqrt()
+        landmark_terms = landmark_loss(landmarks.flatten(0, 1)[positive], true_points, valid, size)
+        landmark = (landmark_terms * weight).sum() / normaliser
+        losses = self.config.loss
         loss = losses.score * score + losses.box * box + losses.landmark * landmark
         if not torch.isfinite(loss):
             raise FaceFlowError(

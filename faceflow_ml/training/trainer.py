@@ -18,13 +18,12 @@ from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
     EMAWeightAveraging,
-    LearningRateMonitor,
     ModelCheckpoint,
-    TQDMProgressBar,
 )
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, RunConfig, save_config
+from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.tracking import mlflow_logger
 
 
@@ -65,9 +64,9 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
     if run.init_from is not None and not last.exists():
         job.module.start_from(load_checkpoint(run.init_from))  # type: ignore[operator]
     if run.channels_last:
-        job.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        job.module.to(memory_format=torch.channels_last)
     if run.compile:
-        job.module.model.compile()  # type: ignore[union-attr, operator]
+        job.module.model.compile()  # type: ignore[union-attr]
     logger = (
         mlflow_logger(
             config.tracking,
@@ -205,7 +204,7 @@ def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoi
     callbacks: list[Callback] = [
         last,
         best,
-        TQDMProgressBar(refresh_rate=1 if sys.stderr.isatty() else run.log_every),
+        ProgressBar(refresh_rate=1 if sys.stderr.isatty() else run.log_every),
     ]
     if run.ema_decay is not None:
         callbacks.append(

@@ -1,0 +1,85 @@
+# `make demo` and `make test` prepare what they need; a second run reuses it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# pip, not uv, installs: it honours the machine's pip configuration (mirrors, local wheels).
+PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --constraint requirements.lock
+FACEFLOW := $(BIN)/faceflow-ml
+
+# Stamps: what is installed follows these two files.
+REQUIREMENTS := pyproject.toml requirements.lock
+BASE := $(VENV)/.installed-base
+FULL := $(VENV)/.installed-full
+
+export PHOTOS
+export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
+
+.PHONY: help setup demo test fmt lint typecheck pytest bench docs lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(FULL) ## install everything for development into .venv
+
+demo: $(BASE) $(if $(PHOTOS),,demo/photos/labels.json) ## group an album of fictional people, or PHOTOS=folder
+	@$(FACEFLOW) group "$${PHOTOS:-demo/photos}" --out "$$GALLERY"
+	@$(PY) -c 'import os, pathlib; print("Gallery:", (pathlib.Path(os.environ["GALLERY"]).resolve() / "index.html").as_uri())'
+
+test: lint typecheck pytest ## every lint, type check and test
+
+fmt: $(FULL) ## format the code and apply safe lint fixes
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+lint: $(FULL) ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(FULL) ## mypy --strict
+	$(BIN)/mypy
+
+pytest: $(FULL) ## the tests and the doctests
+	$(PY) -m pytest
+
+bench: $(FULL) ## measure this machine
+	$(FACEFLOW) bench
+
+docs: $(FULL) ## API reference into build/docs
+	$(PY) docs/api.py build/docs
+	@echo "API reference: file://$(CURDIR)/build/docs/index.html"
+
+lock: $(FULL) ## compile requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--extra train --extra aws --extra app --extra dev \
+		--no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock
+
+clean: ## remove what is generated, but not .venv, runs or MLflow's records
+	rm -rf build dist demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Written whole or not at all, so that its presence says enough.
+demo/photos/labels.json: | $(BASE)
+	@$(FACEFLOW) data synth --out demo/photos --people 12 --photos 80 --seed 7 \
+		--duplicates 3 --near-duplicates 5 --broken 2
+
+# pip comes last into an environment: one whose creation was interrupted lacks it.
+$(BIN)/pip:
+	@.ci/create-venv $(VENV)
+
+# Order-only: pip's age says nothing about what is installed.
+$(BASE): $(REQUIREMENTS) | $(BIN)/pip
+	@echo "Installing what the demo needs into $(VENV) ..."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(FULL): $(REQUIREMENTS) | $(BIN)/pip
+	@echo "Installing everything, PyTorch included, into $(VENV): some minutes, once ..."
+	@$(PIP_INSTALL) --editable '.[train,dev]'
+	@.ci/install-browser
+	@touch $(BASE) $@

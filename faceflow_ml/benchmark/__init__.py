@@ -1,0 +1,1 @@
+"""How fast, how lean and how good this installation is, on this machine."""

@@ -1,0 +1,80 @@
+"""The benchmark: speed, memory and quality in one document."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceflow_ml.benchmark.bars import Bar, bars
+from faceflow_ml.benchmark.quality import Quality, measure_quality
+from faceflow_ml.benchmark.stages import ModelTimes, StageTimes, time_models, time_stages
+from faceflow_ml.benchmark.throughput import Throughput, measure_throughput
+from faceflow_ml.data.synth.album import AlbumSpec, write_album
+from faceflow_ml.evaluation.reports import Environment, ModelUsed, environment, now
+from faceflow_ml.inference.pipeline import FacePipeline
+
+# The album of `make demo`.
+DEMO_ALBUM = AlbumSpec(people=12, photos=80, seed=7, duplicates=3, near_duplicates=5, broken=2)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Everything that was measured, and the bars that it is held to."""
+
+    created: str
+    environment: Environment
+    models: tuple[ModelUsed, ...]
+    album: AlbumSpec
+    model_times: ModelTimes
+    stages: StageTimes
+    throughput: Throughput
+    quality: Quality
+    bars: tuple[Bar, ...]
+
+
+def run_benchmark(
+    data: Path | None,
+    *,
+    detector: str | None = None,
+    embedder: str | None = None,
+    album: AlbumSpec = DEMO_ALBUM,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Benchmark:
+    """Measure this installation on this machine.
+
+    Args:
+        data: research photos, see `measure_quality`; None leaves their measures out.
+        detector, embedder: as for ``from_pretrained``.
+        album: the synthetic album to render; its longest side is that of its photos.
+        say: told what is measured now.
+
+    Raises:
+        FaceFlowError: the models are missing or altered, or data are malformed.
+    """
+    pipeline = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=1)
+    with tempfile.TemporaryDirectory(prefix="faceflow-bench-") as work:
+        folder = Path(work) / "album"
+        say("Rendering the synthetic album")
+        truth = write_album(folder, album)
+        say("Timing the models and each stage on one thread")
+        model_times = time_models(pipeline)
+        stages = time_stages(pipeline, [folder / photo.path for photo in truth.photos])
+        say("Timing the group command")
+        throughput = measure_throughput(folder, detector=detector, embedder=embedder)
+        quality = measure_quality(folder, data, detector=detector, embedder=embedder, say=say)
+    return Benchmark(
+        created=now(),
+        environment=environment(),
+        models=(
+            ModelUsed.of("detector", detector, pipeline.detector.contract_id),
+            ModelUsed.of("embedder", embedder, pipeline.embedder.contract_id),
+        ),
+        album=album,
+        model_times=model_times,
+        stages=stages,
+        throughput=throughput,
+        quality=quality,
+        bars=bars(model_times, throughput, quality),
+    )

@@ -1,0 +1,148 @@
+"""The numbers a model needs to be used: thresholds and ranges, from validation data.
+
+Calibrate on validation splits of the training data only; data that measures the product (LFW,
+albums) would then measure how well it was fitted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceflow_ml.evaluation.clustering import bcubed
+from faceflow_ml.evaluation.detection import MatchedDetections, score_at_false_positives
+from faceflow_ml.evaluation.verification import all_pair_scores, threshold_at_far
+
+FALSE_POSITIVES_PER_IMAGE = 0.1
+"""One false face in ten photos: recall is still close to its most, and a false face rarely finds
+another one to make a group with."""
+
+PILES = 6
+PILE_PEOPLE = (8, 20, 40)
+"""Numbers of people in the piles that thresholds are tried on; each gets PILES / 3 piles."""
+PILE_FACES = (1, 10)
+"""Fewest and most faces of a person in a pile."""
+FAR_RANGE = (1e-1, 1e-4)
+TRIALS = 13
+"""Thresholds are tried in equal steps between those of the two false accept rates."""
+TOLERANCE = 0.005
+"""Thresholds whose BCubed F is this close to the best are as good: the middle one is taken."""
+
+
+@dataclass(frozen=True)
+class DetectorCalibration:
+    """``score_threshold``: detections at or above it are faces, in [0, 1]."""
+
+    score_threshold: float
+
+
+@dataclass(frozen=True)
+class EmbedderCalibration:
+    """How to read an embedder's vectors and norms.
+
+    match_threshold: cosine similarity for `faceflow_ml.clustering.cluster_faces`.
+    norm_low, norm_high: 5th and 95th percentile of the norms.
+    """
+
+    match_threshold: float
+    norm_low: float
+    norm_high: float
+
+
+@dataclass(frozen=True)
+class ThresholdTrial:
+    """A threshold, its false accept rate over all pairs, and the mean BCubed F of the piles."""
+
+    far: float
+    threshold: float
+    bcubed_f1: float
+
+
+def calibrate_detector(matched: MatchedDetections) -> DetectorCalibration:
+    """The score threshold at `FALSE_POSITIVES_PER_IMAGE` on the detection validation split."""
+    score = score_at_false_positives(matched, FALSE_POSITIVES_PER_IMAGE * matched.image_count)
+    # Rounded down: the detection that has this very score is to be kept.
+    return DetectorCalibration(math.floor(score * 1e4) / 1e4)
+
+
+def calibrate_embedder(
+    vectors: NDArray[np.float32],
+    norms: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    seed: int = 0,
+) -> tuple[EmbedderCalibration, tuple[ThresholdTrial, ...]]:
+    """Calibrate on aligned faces of people that are in no training split.
+
+    Random piles of different numbers of people and faces are grouped at thresholds across
+    `FAR_RANGE`; the middle of the best ones is taken.
+
+    Args:
+        vectors: (n, d) L2-normalised.
+        norms: (n,) lengths before normalisation.
+        labels: (n,) who each face is.
+        seed: of the piles.
+
+    Returns:
+        The calibration, and all trials by rising threshold.
+
+    Raises:
+        ValueError: there are no two faces of one person, or only one person.
+    """
+    trials = try_thresholds(vectors, labels, seed=seed)
+    best = max(trial.bcubed_f1 for trial in trials)
+    good = [trial.threshold for trial in trials if trial.bcubed_f1 >= best - TOLERANCE]
+    low, high = (float(value) for value in np.percentile(norms, [5, 95]))
+    calibration = EmbedderCalibration(
+        round(float(np.median(good)), 4), round(low, 4), round(high, 4)
+    )
+    return calibration, trials
+
+
+def try_thresholds(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int = 0
+) -> tuple[ThresholdTrial, ...]:
+    """Mean BCubed F of the same random piles at each threshold, by rising threshold."""
+    from faceflow_ml.clustering.batch import cluster_faces
+
+    piles = random_piles(labels, seed=seed)
+    scores, same = all_pair_scores(vectors, labels)
+    lowest, highest = (_highest_at_far(scores, same, far) for far in FAR_RANGE)
+    impostors = scores[~same]
+    trials = []
+    for threshold in np.linspace(lowest, highest, TRIALS).round(6).tolist():
+        f1 = [
+            bcubed(cluster_faces(vectors[pile], threshold=threshold), labels[pile]).f1
+            for pile in piles
+        ]
+        far = float(np.mean(impostors >= threshold))
+        trials.append(ThresholdTrial(far, threshold, float(np.mean(f1))))
+    return tuple(trials)
+
+
+def _highest_at_far(scores: NDArray[np.float32], same: NDArray[np.bool_], far: float) -> float:
+    """`threshold_at_far`, or the highest score where it is infinite: no impostor may be let in,
+    and one is the most alike of all."""
+    return min(threshold_at_far(scores, same, far), float(scores.max()))
+
+
+def random_piles(labels: NDArray[np.int64], *, seed: int = 0) -> list[NDArray[np.intp]]:
+    """Positions of the faces of random piles, which differ in people and in faces a person.
+
+    As in an album, some people appear once and some often.
+    """
+    rng = np.random.default_rng(seed)
+    people = np.unique(labels)
+    piles = []
+    for number in range(PILES):
+        count = min(PILE_PEOPLE[number % len(PILE_PEOPLE)], len(people))
+        chosen = []
+        for person in rng.choice(people, count, replace=False):
+            faces = np.flatnonzero(labels == person)
+            wanted = int(rng.integers(PILE_FACES[0], PILE_FACES[1] + 1))
+            chosen.append(rng.choice(faces, min(wanted, len(faces)), replace=False))
+        piles.append(np.sort(np.concatenate(chosen)))
+    return piles

@@ -1,0 +1,295 @@
+"""Measure an embedder: on pairs of whole photos, and on aligned faces of known people."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceflow_ml.data.records import IdentitySample, decode_rgb
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.evaluation.main_face import main_face
+from faceflow_ml.evaluation.resampling import tar_interval_over_identities
+from faceflow_ml.evaluation.verification import (
+    Interval,
+    all_pair_scores,
+    best_threshold,
+    kfold_accuracy,
+    roc_curve,
+    tar_at_far_interval,
+    threshold_at_far,
+)
+from faceflow_ml.inference.embedder import FaceEmbedder
+from faceflow_ml.inference.images import IMAGE_SUFFIXES
+from faceflow_ml.inference.pipeline import FacePipeline
+from faceflow_ml.inference.types import CROP_SIZE, FloatArray, ImageArray
+
+MISSED_SIMILARITY = -1.0
+"""Of a pair with a photo in which no face was found: nobody is recognised there."""
+FOLDS = 10
+_BATCH = 16
+
+OnDone = Callable[[int], None]
+"""Called with the number of photos or faces done since its last call."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Names of two photos, and whether they show one person."""
+
+    a: str
+    b: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class PairMetrics:
+    """Verification on pairs of photos, detector and aligner included.
+
+    accuracy: `FOLDS`-fold, LFW's protocol; a pair with a missed face counts as an error, whichever
+        kind it is of. roc_auc, tar_at_far_*: a pair with a missed face has the lowest similarity.
+    faces_missed: share of the photos in which no face was found.
+    threshold: cosine similarity with the best balanced accuracy.
+    """
+
+    pairs: int
+    genuine_pairs: int
+    impostor_pairs: int
+    photos: int
+    missed_photos: int
+    faces_missed: float
+    accuracy: Interval
+    roc_auc: float
+    tar_at_far_1e_2: Interval
+    tar_at_far_1e_3: Interval
+    threshold: float
+
+
+@dataclass(frozen=True)
+class IdentityMetrics:
+    """Verification over all pairs of aligned faces; intervals are over people.
+
+    threshold_*: cosine similarities, accept at or above.
+    """
+
+    faces: int
+    identities: int
+    genuine_pairs: int
+    impostor_pairs: int
+    roc_auc: float
+    tar_at_far_1e_3: Interval
+    tar_at_far_1e_4: Interval
+    threshold_at_far_1e_3: float
+    threshold_at_far_1e_4: float
+    threshold_balanced: float
+
+
+@dataclass(frozen=True, eq=False)
+class PairRun:
+    """Pairs, their cosine similarities (n,), the crops they were computed from, and the measures.
+
+    crops: the aligned main face of each photo where one was found.
+    """
+
+    pairs: Sequence[Pair]
+    scores: FloatArray
+    same: NDArray[np.bool_]
+    missed: NDArray[np.bool_]
+    crops: Mapping[str, ImageArray]
+    metrics: PairMetrics
+
+
+@dataclass(frozen=True, eq=False)
+class IdentityRun:
+    """Vectors (n, 512), norms (n,) and labels (n,) of aligned faces, and the measures."""
+
+    vectors: FloatArray
+    norms: FloatArray
+    labels: NDArray[np.int64]
+    metrics: IdentityMetrics
+
+
+def read_pairs(file: Path) -> list[Pair]:
+    """Read a CSV with the columns ``a``, ``b`` (names of photos) and ``same`` (0 or 1).
+
+    Raises:
+        ConfigError: there is no such file.
+        FaceFlowError: a column is missing, or a row is not as above.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FaceFlowError(f"{file}: not a CSV file: {error}") from error
+    pairs = []
+    for number, row in enumerate(rows, start=2):
+        a, b, same = row.get("a"), row.get("b"), row.get("same")
+        if not a or not b or same not in ("0", "1"):
+            raise FaceFlowError(f"{file} line {number}: expected a,b,same with same 0 or 1")
+        pairs.append(Pair(a, b, same == "1"))
+    if not pairs:
+        raise FaceFlowError(f"{file}: holds no pairs")
+    return pairs
+
+
+def read_pair_photos(source: Path, names: set[str]) -> dict[str, bytes | Path]:
+    """The encoded photos of ``names``: from a Parquet file with the columns ``name`` and
+    ``image``, or from a folder with files of these names.
+
+    Raises:
+        ConfigError: there is no such file or folder.
+        FaceFlowError: a photo is missing.
+    """
+    photos: dict[str, bytes | Path] = {}
+    if source.is_dir():
+        files = {p.name: p for p in source.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
+        photos.update((name, files[name]) for name in names if name in files)
+    elif source.is_file():
+        from faceflow_ml.data.parquet import read_table
+
+        table = read_table(source, ("name", "image"))
+        rows = zip(table["name"].to_pylist(), table["image"].to_pylist(), strict=True)
+        photos.update((name, image) for name, image in rows if name in names)
+    else:
+        raise ConfigError(f"{source}: no such photos")
+    missing = sorted(names - photos.keys())
+    if missing:
+        raise FaceFlowError(f"{source}: {len(missing)} photos are missing, {missing[0]} among them")
+    return photos
+
+
+def run_pairs(
+    pipeline: FacePipeline,
+    pairs: Sequence[Pair],
+    photos: Mapping[str, bytes | Path],
+    *,
+    on_done: OnDone = lambda count: None,
+) -> PairRun:
+    """Find the main face of every photo, embed it, and verify every pair.
+
+    Raises:
+        ImageError: a photo cannot be read.
+        ValueError: the pairs are all of one kind.
+    """
+    vectors: dict[str, FloatArray] = {}
+    crops: dict[str, ImageArray] = {}
+    names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        images = [_decode(photos[name], name) for name in batch]
+        for name, image, result in zip(batch, images, pipeline.run_batch(images), strict=True):
+            height, width = image.shape[:2]
+            faces = result.detections
+            main = main_face(faces.boxes, faces.scores, width, height)
+            if main is not None:
+                vectors[name], crops[name] = result.vectors[main], result.crops[main]
+        on_done(len(batch))
+    same = np.array([pair.same for pair in pairs])
+    missed = np.array([not (pair.a in vectors and pair.b in vectors) for pair in pairs])
+    scores = np.full(len(pairs), MISSED_SIMILARITY, np.float32)
+    for row, pair in enumerate(pairs):
+        if not missed[row]:
+            scores[row] = np.dot(vectors[pair.a], vectors[pair.b])
+    metrics = pair_metrics(scores, same, missed, photos=len(names), found=len(vectors))
+    return PairRun(pairs, scores, same, missed, crops, metrics)
+
+
+def pair_metrics(
+    scores: FloatArray,
+    same: NDArray[np.bool_],
+    missed: NDArray[np.bool_],
+    *,
+    photos: int,
+    found: int,
+) -> PairMetrics:
+    """All measures of ``(n,)`` similarities; ``missed`` are pairs with a missed face."""
+    scores = np.where(missed, MISSED_SIMILARITY, scores)
+    # For the accuracy, which the two kinds of error enter alike, a missed face is an error even
+    # between two people, where saying "not the same" would be right by accident.
+    strict = np.where(missed & ~same, -MISSED_SIMILARITY, scores)
+    return PairMetrics(
+        pairs=len(scores),
+        genuine_pairs=int(same.sum()),
+        impostor_pairs=int((~same).sum()),
+        photos=photos,
+        missed_photos=photos - found,
+        faces_missed=(photos - found) / photos,
+        accuracy=kfold_accuracy(strict, same, FOLDS),
+        roc_auc=roc_curve(scores, same).auc,
+        tar_at_far_1e_2=tar_at_far_interval(scores, same, 1e-2),
+        tar_at_far_1e_3=tar_at_far_interval(scores, same, 1e-3),
+        threshold=best_threshold(scores, same),
+    )
+
+
+def run_identities(
+    embedder: FaceEmbedder,
+    samples: Sequence[IdentitySample],
+    *,
+    on_done: OnDone = lambda count: None,
+) -> IdentityRun:
+    """Embed aligned faces and verify all their pairs; memory grows with their number.
+
+    Raises:
+        FaceFlowError: a face is not of the aligned size.
+        ImageError: a face cannot be read.
+    """
+    vectors, norms = [], []
+    for start in range(0, len(samples), _BATCH):
+        batch = samples[start : start + _BATCH]
+        crops = [sample.decode() for sample in batch]
+        for sample, crop in zip(batch, crops, strict=True):
+            if crop.shape[:2] != (CROP_SIZE, CROP_SIZE):
+                raise FaceFlowError(
+                    f"{sample.name}: expected an aligned face of {CROP_SIZE} x {CROP_SIZE} "
+                    f"pixels, got {crop.shape[1]} x {crop.shape[0]}"
+                )
+        part = embedder.embed_with_norms(np.stack(crops))
+        vectors.append(part[0])
+        norms.append(part[1])
+        on_done(len(batch))
+    number = {name: i for i, name in enumerate(sorted({s.identity for s in samples}))}
+    labels = np.array([number[sample.identity] for sample in samples], np.int64)
+    stacked = np.concatenate(vectors)
+    metrics = identity_metrics(stacked, labels)
+    return IdentityRun(stacked, np.concatenate(norms), labels, metrics)
+
+
+def identity_metrics(vectors: FloatArray, labels: NDArray[np.int64]) -> IdentityMetrics:
+    """All measures of ``(n, d)`` L2-normalised vectors with ``(n,)`` labels.
+
+    Raises:
+        ValueError: there are no two faces of one person, or only one person.
+    """
+    scores, same = all_pair_scores(vectors, labels)
+    return IdentityMetrics(
+        faces=len(vectors),
+        identities=len(np.unique(labels)),
+        genuine_pairs=int(same.sum()),
+        impostor_pairs=int((~same).sum()),
+        roc_auc=roc_curve(scores, same).auc,
+        tar_at_far_1e_3=tar_interval_over_identities(vectors, labels, 1e-3),
+        tar_at_far_1e_4=tar_interval_over_identities(vectors, labels, 1e-4),
+        threshold_at_far_1e_3=threshold_at_far(scores, same, 1e-3),
+        threshold_at_far_1e_4=threshold_at_far(scores, same, 1e-4),
+        threshold_balanced=best_threshold(scores, same),
+    )
+
+
+def worst_pairs(run: PairRun, count: int) -> tuple[list[int], list[int]]:
+    """Positions of the pairs of one person that are least alike, and of the pairs of two people
+    that are most alike, without pairs with a missed face: up to ``count`` each."""
+    order = np.argsort(run.scores, kind="stable")
+    seen = order[~run.missed[order]]
+    genuine, impostor = seen[run.same[seen]], seen[~run.same[seen]][::-1]
+    return genuine[:count].tolist(), impostor[:count].tolist()
+
+
+def _decode(photo: bytes | Path, name: str) -> ImageArray:
+    return decode_rgb(photo if isinstance(photo, bytes) else photo.read_bytes(), name)

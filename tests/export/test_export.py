@@ -1,0 +1,141 @@
+"""Export: files that inference loads, that agree with PyTorch, and that say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from faceflow_ml import FaceDetector, FaceEmbedder
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.export.export import export_model
+from faceflow_ml.export.formats import write_int8, write_onnx
+from faceflow_ml.export.graphs import load_graph
+from faceflow_ml.export.parity import compare
+from faceflow_ml.models.registry import Kind, create_model
+
+
+def _checkpoint(folder: Path, kind: Kind, name: str, input_size: int = 112) -> Path:
+    """An untrained network whose statistics are not the initial ones, as a checkpoint."""
+    torch.manual_seed(0)
+    options = {"input_size": input_size} if kind == "embedder" else {}
+    model = create_model(kind, name, **options)
+    size = input_size if kind == "embedder" else 128
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8))
+    config = {"model": {"name": name, **options}}
+    file = folder / f"{name}.ckpt"
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "faceflow": {"kind": kind, "config": config}}, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.fixture(scope="module")
+def detector(folder: Path) -> Path:
+    return _checkpoint(folder, "detector", "mobilenetv3_fpn_tiny")
+
+
+@pytest.fixture(scope="module")
+def embedder(folder: Path) -> Path:
+    return _checkpoint(folder, "embedder", "iresnet_light")
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path, detector: Path, embedder: Path) -> Path:
+    """A weights folder with both models."""
+    out = folder / "weights"
+    export_model("detector", detector, out)
+    export_model("embedder", embedder, out, precision="fp16", name="face")
+    return out
+
+
+@pytest.fixture
+def faces() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+
+
+def test_the_folder_is_loaded_by_inference(weights: Path, faces: NDArray[np.uint8]) -> None:
+    found = FaceDetector.from_pretrained(str(weights)).detect(faces[0], score_threshold=0.0)
+    assert len(found) > 0
+    vectors = FaceEmbedder.from_pretrained(str(weights)).embed(faces)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+
+
+def test_a_second_model_keeps_the_first(weights: Path) -> None:
+    manifest = json.loads((weights / "manifest.json").read_text())
+    assert manifest["default"] == {"detector": "mobilenetv3_fpn_tiny", "embedder": "face"}
+    assert manifest["models"]["embedder"]["face"]["architecture"] == "iresnet_light"
+
+
+def test_parity_is_reported_for_both_files(weights: Path) -> None:
+    report = json.loads((weights / "face.parity.json").read_text())
+    assert {part["file"] for part in report} == {"face.onnx", "face.ts"}
+    assert all(0.999 < part["cosine"] <= 1.0001 for part in report)
+
+
+def test_parity_sees_another_network(weights: Path, folder: Path, faces: NDArray[np.uint8]) -> None:
+    other = folder / "other"
+    other.mkdir()
+    torch.manual_seed(7)
+    file = other / "x.ckpt"
+    content = torch.load(folder / "iresnet_light.ckpt")
+    content["state_dict"]["model.fc.weight"] = torch.randn_like(
+        content["state_dict"]["model.fc.weight"]
+    )
+    torch.save(content, file)
+    graph, _ = load_graph("embedder", file)
+    assert compare("embedder", graph, weights / "face.onnx", [faces]).cosine < 0.9
+
+
+def test_half_precision_halves_the_file(weights: Path, embedder: Path, folder: Path) -> None:
+    full = export_model("embedder", embedder, folder / "full")
+    assert (weights / "face.onnx").stat().st_size < 0.55 * full.bytes
+
+
+def test_any_size_and_batch(weights: Path) -> None:
+    detector = FaceDetector.from_pretrained(str(weights))
+    for shape in ((33, 500, 3), (640, 480, 3), (97, 97, 3)):
+        image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        detector.detect_batch([image, image])
+
+
+def test_embedding_averages_the_mirror_image(weights: Path, faces: NDArray[np.uint8]) -> None:
+    model = FaceEmbedder.from_pretrained(str(weights))
+    np.testing.assert_allclose(
+        model.embed(faces), model.embed(np.ascontiguousarray(faces[:, :, ::-1])), atol=1e-4
+    )
+
+
+def test_int8_needs_photos(detector: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--data"):
+        export_model("detector", detector, tmp_path, precision="int8")
+
+
+def test_int8_stays_close(embedder: Path, tmp_path: Path, faces: NDArray[np.uint8]) -> None:
+    graph, _ = load_graph("embedder", embedder)
+    write_onnx("embedder", graph, tmp_path / "full.onnx")
+    write_int8(tmp_path / "full.onnx", tmp_path / "small.onnx", [faces])
+    assert compare("embedder", graph, tmp_path / "small.onnx", [faces]).cosine > 0.9
+    full, small = (tmp_path / name for name in ("full.onnx", "small.onnx"))
+    assert small.stat().st_size < 0.3 * full.stat().st_size
+
+
+def test_a_checkpoint_of_the_other_kind_is_refused(detector: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaceFlowError, match="holds a detector"):
+        export_model("embedder", detector, tmp_path / "out")
+
+
+def test_low_resolution_embedders_are_refused(tmp_path: Path) -> None:
+    small = _checkpoint(tmp_path, "embedder", "iresnet_light", input_size=64)
+    with pytest.raises(FaceFlowError, match="64 px"):
+        export_model("embedder", small, tmp_path / "out")

@@ -1,0 +1,163 @@
+"""Training for real, on a handful of fictional faces: it learns, resumes, tracks and fails well."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
+from faceflow_ml.training.trainer import load_checkpoint, train
+
+MakeEmbedder = Callable[..., EmbedderConfig]
+MakeDetector = Callable[..., DetectorConfig]
+
+
+def test_embedder_overfits_a_handful_of_faces(embedder_config: MakeEmbedder) -> None:
+    result = train(embedder_config())
+    assert result.metrics["train/accuracy"] == 1.0
+    assert result.metrics["train/loss"] < 0.5
+    assert result.last_checkpoint.is_file()
+
+
+def test_detector_overfits_a_handful_of_photos(detector_config: MakeDetector) -> None:
+    first = train(detector_config("run.max_steps=1"))
+    again = train(
+        detector_config(
+            "run.max_steps=40", "run.output=" + str(Path(first.last_checkpoint).parent) + "-long"
+        )
+    )
+    assert again.metrics["train/loss"] < 0.6 * first.metrics["train/loss"]
+
+
+def test_detector_trains_with_simota_and_ignored_faces(detector_config: MakeDetector) -> None:
+    result = train(detector_config("loss.assigner=simota", "run.max_steps=3", "data.mosaic=1.0"))
+    assert result.steps == 3
+
+
+def test_a_killed_run_ends_where_an_undisturbed_one_does(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    words = ["run.epochs=4", "run.checkpoint_every=1", "run.threads=1", "run.ema_decay=0.9"]
+    plain = train(embedder_config(*words))
+
+    disturbed = tmp_path / "disturbed"
+    config = embedder_config(*words, f"run.output={disturbed}")
+    file = tmp_path / "disturbed.yaml"
+    save_config(config, file)
+    command = [sys.executable, "-m", "faceflow_ml", "train", "embedder", "--config", str(file)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (disturbed / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed_at = load_checkpoint(disturbed / "last.ckpt")["global_step"]
+    resumed = train(config)
+
+    assert killed_at < plain.steps == resumed.steps
+    expected = load_checkpoint(plain.last_checkpoint)["state_dict"]
+    found = load_checkpoint(resumed.last_checkpoint)["state_dict"]
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_another_configuration_does_not_continue_a_run(embedder_config: MakeEmbedder) -> None:
+    train(embedder_config("run.max_steps=1"))
+    with pytest.raises(ConfigError, match=r"optim\.lr"):
+        train(embedder_config("run.max_steps=1", "optim.lr=0.01"))
+
+
+def test_weights_carry_over_to_another_size_and_more_people(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    small = train(embedder_config("run.epochs=1"))
+    config = embedder_config(
+        "run.max_steps=1",
+        "optim.lr=1e-9",
+        "optim.weight_decay=0",
+        "model.input_size=112",
+        "data.synthetic_people=7",
+        "data.batch_size=21",
+        f"run.output={tmp_path / 'larger'}",
+        f"run.init_from={small.last_checkpoint}",
+    )
+    large = load_checkpoint(train(config).last_checkpoint)
+    before = load_checkpoint(small.last_checkpoint)
+    stem = "model.stem.0.weight"
+    torch.testing.assert_close(large["state_dict"][stem], before["state_dict"][stem])
+    names = large["faceflow"]["identities"]
+    assert len(names) == 7 and set(before["faceflow"]["identities"]) < set(names)
+    for i, name in enumerate(before["faceflow"]["identities"]):
+        torch.testing.assert_close(
+            large["state_dict"]["head.weight"][names.index(name)],
+            before["state_dict"]["head.weight"][i],
+        )
+
+
+def test_a_loss_that_is_not_a_number_stops_with_advice(embedder_config: MakeEmbedder) -> None:
+    with pytest.raises(FaceFlowError, match=r"optim\.lr"):
+        train(embedder_config("optim.lr=1e30", "optim.clip_norm=null", "optim.warmup_steps=0"))
+
+
+def test_mlflow_keeps_parameters_metrics_and_configuration(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    import mlflow
+
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    config = embedder_config("run.max_steps=2", "tracking.enabled=true", f"tracking.uri={store}")
+    train(config)
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([client.get_experiment_by_name("faceflow-embedder").experiment_id])
+    assert run.data.params["optim.lr"] == "0.05"
+    assert len(run.data.tags["data_fingerprint"]) == 64
+    assert {"train/loss", "train/accuracy"} <= set(run.data.metrics)
+    assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["config.yaml"]
+
+
+def test_sagemaker_gets_the_model(
+    embedder_config: MakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
+    train(embedder_config("run.max_steps=1"))
+    assert load_checkpoint(tmp_path / "model/best.ckpt")["faceflow"]["kind"] == "embedder"
+    assert yaml.safe_load((tmp_path / "model/config.yaml").read_text())["run"]["max_steps"] == 1
+
+
+def test_the_command_prints_one_json_document(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    save_config(embedder_config("run.max_steps=1"), file)
+    done = subprocess.run(
+        [sys.executable, "-m", "faceflow_ml", "train", "embedder", "--config", file, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert json.loads(done.stdout)["steps"] == 1
+
+
+def test_missing_data_is_named(embedder_config: MakeEmbedder, tmp_path: Path) -> None:
+    with pytest.raises(FaceFlowError, match="nothing-here"):
+        train(embedder_config(f"data.train={tmp_path / 'nothing-here'}"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_files_that_are_no_checkpoints(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.ckpt"
+    file.write_bytes(content)
+    with pytest.raises(FaceFlowError, match=r"x\.ckpt"):
+        load_checkpoint(file)
