@@ -48,7 +48,7 @@ pytest: $(FULL) ## the tests and the doctests
 	$(PY) -m pytest
 
 bench: $(FULL) ## measure this machine
-	$(FACEFLOW) bench
+	$(FACEFLOW) bench --out docs/benchmarks.md
 
 docs: $(FULL) ## API reference into build/docs
 	$(PY) docs/api.py build/docs

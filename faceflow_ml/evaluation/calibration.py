@@ -44,7 +44,7 @@ class EmbedderCalibration:
     """How to read an embedder's vectors and norms.
 
     match_threshold: cosine similarity for `faceflow_ml.clustering.cluster_faces`.
-    norm_low, norm_high: 5th and 95th percentile of the norms.
+    norm_low, norm_high: 1st and 99th percentile of the norms.
     """
 
     match_threshold: float
@@ -95,7 +95,7 @@ def calibrate_embedder(
     trials = try_thresholds(vectors, labels, seed=seed)
     best = max(trial.bcubed_f1 for trial in trials)
     good = [trial.threshold for trial in trials if trial.bcubed_f1 >= best - TOLERANCE]
-    low, high = (float(value) for value in np.percentile(norms, [5, 95]))
+    low, high = (float(value) for value in np.percentile(norms, [1, 99]))
     calibration = EmbedderCalibration(
         round(float(np.median(good)), 4), round(low, 4), round(high, 4)
     )

@@ -22,7 +22,7 @@ from faceflow_ml.models.mobilenetv3_fpn import (
     make_points,
 )
 from faceflow_ml.models.registry import Kind, create_model
-from faceflow_ml.training.trainer import load_checkpoint
+from faceflow_ml.training.checkpoints import load_checkpoint
 
 
 class DetectorGraph(nn.Module):

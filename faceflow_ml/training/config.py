@@ -44,7 +44,9 @@ class RunConfig(Section):
 
     output: Path = Field(Path("runs/train"), description="checkpoints, plots, resolved config")
     epochs: int = Field(10, ge=1)
-    max_steps: int | None = Field(None, ge=1, description="stop earlier than the epochs say")
+    max_steps: int | None = Field(
+        None, ge=1, description="stop here; schedules still span all epochs"
+    )
     seed: int = Field(0, ge=0)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     channels_last: bool = True

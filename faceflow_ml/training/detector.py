@@ -37,8 +37,9 @@ from faceflow_ml.models.mobilenetv3_fpn import (
     make_points,
 )
 from faceflow_ml.models.registry import create_model
+from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig
-from faceflow_ml.training.loaders import resumable_loader
+from faceflow_ml.training.loaders import planned_steps, resumable_loader
 from faceflow_ml.training.optim import build_optimizer
 
 Batch = tuple[Tensor, list[Targets]]
@@ -234,9 +235,7 @@ class DetectorModule(L.LightningModule):
             self.log("val/landmark_error", error, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return build_optimizer(
-            self, self.config.optim, int(self.trainer.estimated_stepping_batches)
-        )
+        return build_optimizer(self, self.config.optim, planned_steps(self.trainer))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["faceflow"] = {
@@ -248,7 +247,7 @@ class DetectorModule(L.LightningModule):
         """Take over the weights of an earlier run."""
         weights = {
             key.removeprefix("model."): value
-            for key, value in checkpoint["state_dict"].items()
+            for key, value in latest_weights(checkpoint).items()
             if key.startswith("model.")
         }
         self.model.load_state_dict(weights)

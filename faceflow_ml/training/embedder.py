@@ -21,8 +21,9 @@ from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
 from faceflow_ml.models.iresnet import IResNet, resize_fc
 from faceflow_ml.models.registry import create_model
+from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import EmbedderConfig, IdentityDataConfig
-from faceflow_ml.training.loaders import resumable_loader
+from faceflow_ml.training.loaders import planned_steps, resumable_loader
 from faceflow_ml.training.optim import build_optimizer
 
 
@@ -100,6 +101,7 @@ class EmbedderModule(L.LightningModule):
             sub_centres=head.sub_centres,
             sample_rate=head.sample_rate,
         )
+        self._planned_steps = 1
         self._validation: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
@@ -107,7 +109,7 @@ class EmbedderModule(L.LightningModule):
         return cast(Tensor, self.model(images))
 
     def _progress(self) -> float:
-        return self.trainer.global_step / max(1, self.trainer.estimated_stepping_batches)
+        return self.trainer.global_step / self._planned_steps
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, labels = batch
@@ -147,9 +149,8 @@ class EmbedderModule(L.LightningModule):
         self.log("val/tar@far=1e-3", tar_at_far(scores, same, 1e-3), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return build_optimizer(
-            self, self.config.optim, int(self.trainer.estimated_stepping_batches)
-        )
+        self._planned_steps = planned_steps(self.trainer)
+        return build_optimizer(self, self.config.optim, self._planned_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["faceflow"] = {
@@ -164,7 +165,7 @@ class EmbedderModule(L.LightningModule):
         The network may have been trained at another input size; class centres are carried over
         by the name of the identity, and new identities start afresh.
         """
-        state = checkpoint["state_dict"]
+        state = latest_weights(checkpoint)
         weights = {
             key.removeprefix("model."): value
             for key, value in state.items()

@@ -68,3 +68,10 @@ def resumable_loader(
         drop_last=True,
         collate_fn=collate,
     )
+
+
+def planned_steps(trainer: L.Trainer) -> int:
+    """Optimiser steps of all epochs: what schedules span, even if ``run.max_steps`` stops sooner."""
+    trainer.estimated_stepping_batches  # noqa: B018  # makes the loaders, which know their length
+    per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+    return per_epoch * (trainer.max_epochs or 1)

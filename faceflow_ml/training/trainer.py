@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -21,7 +20,8 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 
-from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.errors import ConfigError
+from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, RunConfig, save_config
 from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.tracking import mlflow_logger
@@ -115,23 +115,6 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
         steps=trainer.global_step,
         metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
     )
-
-
-def load_checkpoint(file: Path) -> dict[str, Any]:
-    """Read a checkpoint of this package.
-
-    Raises:
-        FaceFlowError: it is missing, unreadable or was not written by `train`.
-    """
-    try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FaceFlowError(f"{file}: no such checkpoint") from error
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
-        raise FaceFlowError(f"{file}: not a readable checkpoint: {error}") from error
-    if not isinstance(checkpoint, dict) or "faceflow" not in checkpoint:
-        raise FaceFlowError(f"{file}: not a checkpoint of `faceflow-ml train`")
-    return checkpoint
 
 
 def _embedder_job(config: EmbedderConfig) -> _Job:

@@ -16,8 +16,9 @@ import torch
 import yaml
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
-from faceflow_ml.training.trainer import load_checkpoint, train
+from faceflow_ml.training.trainer import train
 
 MakeEmbedder = Callable[..., EmbedderConfig]
 MakeDetector = Callable[..., DetectorConfig]
