@@ -46,12 +46,13 @@ class FaceTransform:
 def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
     return [
         A.HorizontalFlip(p=0.5),
+        # As far off as the detector's landmarks put an aligned face.
         A.Affine(
-            scale=(0.92, 1.08),
-            translate_percent=(-0.04, 0.04),
-            rotate=(-8, 8),
+            scale=(0.9, 1.1),
+            translate_percent=(-0.05, 0.05),
+            rotate=(-9, 9),
             border_mode=cv2.BORDER_REPLICATE,
-            p=0.4,
+            p=0.6,
         ),
         A.RandomBrightnessContrast(0.25, 0.25, p=0.4),
         A.OneOf(

@@ -71,7 +71,7 @@ def resumable_loader(
 
 
 def planned_steps(trainer: L.Trainer) -> int:
-    """Optimiser steps of all epochs: what schedules span, even if ``run.max_steps`` stops sooner."""
-    trainer.estimated_stepping_batches  # noqa: B018  # makes the loaders, which know their length
+    """Optimiser steps of all epochs: what schedules span, wherever ``run.max_steps`` stops."""
+    _ = trainer.estimated_stepping_batches  # makes the loaders, which know their length
     per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
     return per_epoch * (trainer.max_epochs or 1)
