@@ -15,7 +15,7 @@ import numpy.typing as npt
 from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.checks import check_count, check_image, check_unit
-from faceflow_ml.inference.nms import nms
+from faceflow_ml.inference.nms import blend, nms
 from faceflow_ml.inference.pretrained import DetectorPreprocessing, Weights
 from faceflow_ml.inference.session import Device, open_session
 from faceflow_ml.inference.tiling import Region, tile
@@ -25,6 +25,7 @@ MultiScale = bool | Literal["auto"]
 
 DEFAULT_SCORE_THRESHOLD = 0.5
 NMS_IOU = 0.4
+BLEND_IOU = 0.6
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
 _MAX_CANDIDATES = 1000
 # Views per run: enough to fill the cores, few enough to bound memory.
@@ -243,7 +244,9 @@ def _inside(faces: Detections, view: _View, width: int, height: int) -> Detectio
 
 
 def _suppress(faces: Detections) -> Detections:
-    return faces.select(nms(faces.boxes, faces.scores, NMS_IOU))
+    kept = nms(faces.boxes, faces.scores, NMS_IOU)
+    boxes, landmarks = blend(faces.boxes, faces.scores, faces.landmarks, kept, BLEND_IOU)
+    return Detections(boxes, faces.scores[kept], landmarks)
 
 
 def _concatenate(parts: Sequence[Detections]) -> Detections:

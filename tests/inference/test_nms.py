@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from faceflow_ml.inference.nms import nms
+from faceflow_ml.inference.nms import blend, nms
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -66,3 +66,22 @@ def test_no_boxes() -> None:
 def test_bad_arguments(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         nms(boxes, scores, threshold)
+
+
+def test_blend_averages_the_predictions_of_one_face() -> None:
+    boxes = np.array([[0, 0, 10, 10], [2, 0, 12, 10], [50, 50, 60, 60]], np.float32)
+    scores = np.array([0.9, 0.9, 0.8], np.float32)
+    landmarks = np.stack([np.full((5, 2), v, np.float32) for v in (4.0, 6.0, 55.0)])
+    kept = nms(boxes, scores, 0.4)
+    blended, points = blend(boxes, scores, landmarks, kept, 0.6)
+    # The neighbour's IoU with the kept box is 2/3: weights 0.6 and 0.4.
+    np.testing.assert_allclose(blended, [[0.8, 0, 10.8, 10], [50, 50, 60, 60]], atol=1e-5)
+    np.testing.assert_allclose(points[:, 0, 0], [4.8, 55.0], atol=1e-5)
+
+
+def test_blend_ignores_what_overlaps_little_or_scores_little() -> None:
+    boxes = np.array([[0, 0, 10, 10], [7, 0, 17, 10], [1, 0, 11, 10]], np.float32)
+    scores = np.array([0.9, 0.8, 0.3], np.float32)
+    landmarks = np.zeros((3, 5, 2), np.float32)
+    blended, _ = blend(boxes, scores, landmarks, np.array([0]), 0.6)
+    np.testing.assert_allclose(blended, boxes[:1])
