@@ -94,7 +94,7 @@ def test_boxes_are_clipped_and_the_padding_holds_no_face(detector: FaceDetector)
     assert len(faces) == 2
     assert faces.boxes.min() == 0
     assert 620 < faces.boxes[:, 2].max() <= 630
-    assert faces.boxes[:, 3].max() == 470
+    assert 460 < faces.boxes[:, 3].max() <= 470
 
 
 def test_boxes_outside_the_photo_are_dropped(make_detector) -> None:
