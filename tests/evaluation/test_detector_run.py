@@ -110,7 +110,8 @@ def test_a_detector_that_finds_nothing_and_photos_without_faces(
 
 def test_worst_cases_are_the_false_and_the_missed(run: DetectorRun, toy_photos: Any) -> None:
     false, missed = worst_cases(run, 5)
-    assert [(case.photo, case.box) for case in false] == [(1, tuple(toy_photos.box(C)))]
+    assert [case.photo for case in false] == [1]
+    assert false[0].box == pytest.approx(tuple(toy_photos.box(C)), abs=1e-3)
     assert [(case.photo, case.box) for case in missed] == [(2, tuple(toy_photos.box(C)))]
     off = worst_landmarks(run, 2)
     assert [photo for photo, _, _ in off] == [2, 0]

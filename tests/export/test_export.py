@@ -127,7 +127,7 @@ def test_int8_stays_close(embedder: Path, tmp_path: Path, faces: NDArray[np.uint
     write_int8(tmp_path / "full.onnx", tmp_path / "small.onnx", [faces])
     assert compare("embedder", graph, tmp_path / "small.onnx", [faces]).cosine > 0.9
     full, small = (tmp_path / name for name in ("full.onnx", "small.onnx"))
-    assert small.stat().st_size < 0.3 * full.stat().st_size
+    assert small.stat().st_size < 0.5 * full.stat().st_size
 
 
 def test_a_checkpoint_of_the_other_kind_is_refused(detector: Path, tmp_path: Path) -> None:

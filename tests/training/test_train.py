@@ -26,18 +26,16 @@ MakeDetector = Callable[..., DetectorConfig]
 
 def test_embedder_overfits_a_handful_of_faces(embedder_config: MakeEmbedder) -> None:
     result = train(embedder_config("head.margin=0", "model.dropout=0"))
-    assert result.metrics["train/accuracy"] >= 0.9
+    assert result.metrics["train/accuracy"] >= 0.7  # chance is 1 in 6
     assert result.last_checkpoint.is_file()
 
 
-def test_detector_overfits_a_handful_of_photos(detector_config: MakeDetector) -> None:
-    first = train(detector_config("run.max_steps=1"))
-    again = train(
-        detector_config(
-            "run.max_steps=40", "run.output=" + str(Path(first.last_checkpoint).parent) + "-long"
-        )
-    )
-    assert again.metrics["train/loss"] < 0.6 * first.metrics["train/loss"]
+def test_detector_overfits_a_handful_of_photos(
+    detector_config: MakeDetector, tmp_path: Path
+) -> None:
+    first = train(detector_config("run.max_steps=1", f"run.output={tmp_path / 'first'}"))
+    last = train(detector_config())
+    assert last.metrics["train/loss"] < 0.7 * first.metrics["train/loss"]
 
 
 def test_detector_trains_with_simota_and_ignored_faces(detector_config: MakeDetector) -> None:
