@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 from torch import nn
 
-from faceflow_ml.cli._common import dumps_json
 from faceflow_ml.data.detection_sources import read_detections
 from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.errors import ConfigError, FaceFlowError
@@ -113,7 +113,9 @@ def export_model(
         _checked(kind, graph, file, batches, precision),
         _checked(kind, graph, script, batches, "fp32"),
     ]
-    atomic_write_text(out / f"{name}.parity.json", dumps_json([asdict(p) for p in parity]) + "\n")
+    atomic_write_text(
+        out / f"{name}.parity.json", json.dumps([asdict(p) for p in parity], indent=2) + "\n"
+    )
     settings = {**default_preprocessing(kind), **(preprocessing or {})}
     entry = _entry(file, config, precision, settings)
     _list_in_manifest(out, kind, name, entry)
