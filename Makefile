@@ -80,6 +80,6 @@ $(BASE): $(REQUIREMENTS) | $(BIN)/pip
 
 $(FULL): $(REQUIREMENTS) | $(BIN)/pip
 	@echo "Installing everything, PyTorch included, into $(VENV): some minutes, once ..."
-	@$(PIP_INSTALL) --editable '.[train,dev]'
+	@$(PIP_INSTALL) --editable '.[train,app,dev]'
 	@.ci/install-browser
 	@touch $(BASE) $@

@@ -1,0 +1,34 @@
+"""Who is calling: JWTs, validated against the issuer's published keys (JWKS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class User:
+    """The caller. ``id`` is the token's subject: letters, digits, ``-`` and ``_``."""
+
+    id: str
+    email: str | None = None
+
+
+class Tokens(Protocol):
+    """Validates tokens, and in ``local`` issues them."""
+
+    def verify(self, token: str) -> User:
+        """The bearer of a token.
+
+        Raises:
+            Unauthorized: not issued by the issuer for us, expired, or altered.
+        """
+        ...
+
+    def issue(self, user: str) -> str:
+        """A token for a user.
+
+        Raises:
+            NotFound: this issuer is not ours to speak for (any environment but ``local``).
+        """
+        ...

@@ -1,0 +1,53 @@
+"""What routes ask for: the services, the workflow, the caller, the caller's album."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.auth import User
+from api.domain.models import Album
+from api.errors import NotFound, Unauthorized
+from api.ids import ULID_PATTERN
+from api.services import Services
+from api.workflow.workflow import Workflow
+
+_bearer = HTTPBearer(auto_error=False, description="JWT of Cognito or of the local issuer")
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+def _workflow(request: Request) -> Workflow:
+    return cast(Workflow, request.app.state.workflow)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+WorkflowDep = Annotated[Workflow, Depends(_workflow)]
+
+
+def _user(
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> User:
+    if credentials is None:
+        raise Unauthorized("send a bearer token in the Authorization header")
+    return services.tokens.verify(credentials.credentials)
+
+
+UserDep = Annotated[User, Depends(_user)]
+IdPath = Annotated[str, Path(pattern=ULID_PATTERN)]
+
+
+def _album(id: IdPath, services: ServicesDep, user: UserDep) -> Album:  # noqa: A002
+    album = services.albums.get(Album.key_of(user.id, id))
+    if album is None:
+        raise NotFound("there is no such album")
+    return album
+
+
+AlbumDep = Annotated[Album, Depends(_album)]
+"""The album of the path parameter ``id``, if it is the caller's."""

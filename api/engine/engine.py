@@ -1,0 +1,50 @@
+"""The `FaceEngine` port: from photos to faces and vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFaces:
+    """The faces of one photo, the most certain first.
+
+    Attributes:
+        boxes: (n, 4) float32 x1, y1, x2, y2 in pixels of the upright photo.
+        scores: (n,) float32 in [0, 1].
+        landmarks: (n, 5, 2) float32 pixels.
+        quality: (n,) float32 in [0, 1]; poor faces found no group.
+        crops: (n, 112, 112, 3) uint8 RGB, aligned.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    crops: NDArray[np.uint8]
+
+
+class FaceEngine(Protocol):
+    """Calls block; may be made from any thread."""
+
+    @property
+    def contract_id(self) -> str:
+        """Which vectors it makes: vectors of different ids are never compared."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Cosine similarity at which two faces are as likely as not one person."""
+        ...
+
+    def detect(self, image: NDArray[np.uint8]) -> FoundFaces:
+        """Find the faces of an (h, w, 3) RGB photo."""
+        ...
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, 112, 112, 3) aligned faces to (n, 512) L2-normalised vectors."""
+        ...

@@ -1,0 +1,26 @@
+"""Identifiers: ULIDs, which sort by time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from ulid import ULID
+
+ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+_ULID = re.compile(ULID_PATTERN)
+
+
+def new_id() -> str:
+    """A new ULID."""
+    return str(ULID())
+
+
+def is_id(text: str) -> bool:
+    """Is it written like a ULID?"""
+    return _ULID.match(text) is not None
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with microseconds, so that text order is time order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,39 @@
+"""Object keys. All of a user's objects lie under ``tenant/{userId}/``, so that erasing finds them."""
+
+from __future__ import annotations
+
+
+def user_prefix(user_id: str) -> str:
+    """Everything of a user."""
+    return f"tenant/{user_id}/"
+
+
+def album_prefix(user_id: str, album_id: str) -> str:
+    """Everything of an album."""
+    return f"tenant/{user_id}/{album_id}/"
+
+
+def original(user_id: str, album_id: str, created_at: str, photo_id: str, extension: str) -> str:
+    """The photo as uploaded; ``created_at`` ISO 8601, ``extension`` without a dot."""
+    year, month, day = created_at[:10].split("-")
+    return f"{album_prefix(user_id, album_id)}{year}/{month}/{day}/{photo_id}.{extension}"
+
+
+def thumbnail(user_id: str, album_id: str, photo_id: str) -> str:
+    """A small JPEG of the photo."""
+    return f"{album_prefix(user_id, album_id)}thumb/{photo_id}.jpg"
+
+
+def crop(user_id: str, album_id: str, face_id: str) -> str:
+    """A JPEG of the face with some surroundings."""
+    return f"{album_prefix(user_id, album_id)}crops/{face_id}.jpg"
+
+
+def vectors(user_id: str, album_id: str, photo_id: str) -> str:
+    """``.npy`` of the photo's embeddings, (n, 512) float32, in the order of its faces."""
+    return f"{album_prefix(user_id, album_id)}{photo_id}.npy"
+
+
+def archive(user_id: str, album_id: str, share_id: str) -> str:
+    """The ZIP of a share."""
+    return f"{album_prefix(user_id, album_id)}share/{share_id}/archive.zip"

@@ -1,0 +1,39 @@
+"""The `Signer` port: URLs that let their bearer read or write one object for some time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class SignedUrl:
+    """A URL and what to send with it.
+
+    headers: must be sent as they are; they are part of the signature.
+    expires_at: ISO 8601, UTC.
+    """
+
+    url: str
+    method: Literal["GET", "PUT"]
+    expires_at: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Signer(Protocol):
+    """Signs URLs of objects."""
+
+    def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
+        """Read an object; with ``filename``, as a download of that name."""
+        ...
+
+    def sign_put(self, key: str, *, seconds: int, content_type: str, size: int) -> SignedUrl:
+        """Write an object of just this type and size in bytes."""
+        ...
+
+    def sign_put_part(
+        self, key: str, upload: str, number: int, *, seconds: int, size: int
+    ) -> SignedUrl:
+        """Write a part of a multipart upload of just this size."""
+        ...

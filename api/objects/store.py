@@ -1,0 +1,111 @@
+"""The `ObjectStore` port: bytes under keys, as S3 keeps them.
+
+Keys are ``/``-separated names (see `keys`); they never come from users. An object is there whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What is known of an object without reading it.
+
+    etag: changes when the content does.
+    """
+
+    key: str
+    size: int
+    content_type: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """An uploaded part of a multipart upload, numbered from 1."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class ObjectMissing(Exception):
+    """There is no object, or no multipart upload, of that name."""
+
+
+class ObjectStore(Protocol):
+    """Calls block and may be made from any thread."""
+
+    def put(self, key: str, data: bytes | BinaryIO, content_type: str) -> ObjectInfo:
+        """Store an object, replacing any other; atomic."""
+        ...
+
+    def put_file(self, key: str, file: Path, content_type: str) -> ObjectInfo:
+        """Store a local file without reading it into memory."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of it, or None."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        ...
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The object from ``start`` on in chunks of bounded size.
+
+        Raises:
+            ObjectMissing: there is none; raised by the call, not by the first chunk.
+        """
+        ...
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Objects whose key begins with ``prefix``, in key order."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are no error."""
+        ...
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove every object whose key begins with ``prefix`` (not empty), and unfinished
+        multipart uploads to such keys; returns how many objects."""
+        ...
+
+    def start_multipart(self, key: str, content_type: str) -> str:
+        """Begin an upload in parts; returns its id."""
+        ...
+
+    def put_part(self, key: str, upload: str, number: int, data: bytes | BinaryIO) -> Part:
+        """Store a part, replacing any other of that number.
+
+        Raises:
+            ObjectMissing: there is no such upload.
+        """
+        ...
+
+    def list_parts(self, key: str, upload: str) -> list[Part]:
+        """The parts stored so far, by number."""
+        ...
+
+    def complete_multipart(self, key: str, upload: str, parts: list[Part]) -> ObjectInfo:
+        """Make the object of ``parts``, atomically; the upload is gone afterwards.
+
+        Raises:
+            ObjectMissing: there is no such upload or part.
+        """
+        ...
+
+    def abort_multipart(self, key: str, upload: str) -> None:
+        """Forget the upload and its parts; no error if there is none."""
+        ...

@@ -1,0 +1,1 @@
+"""Where records are kept: the table's protocol, its homes, and typed records over it."""

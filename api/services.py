@@ -1,0 +1,64 @@
+"""Everything outside the domain that it works with, behind the ports, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from api.auth import Tokens
+from api.domain.models import Album, Cluster, Decision, Face, Job, Photo, Share
+from api.engine.engine import FaceEngine
+from api.objects.signer import Signer
+from api.objects.store import ObjectStore
+from api.repositories.records import Repository
+from api.repositories.table import Table
+from api.settings import Settings
+from api.sharing.mailer import Mailer
+
+
+@dataclass(frozen=True)
+class Services:
+    """The ports and the repositories over them. The workflow has these; routes have both."""
+
+    settings: Settings
+    table: Table
+    objects: ObjectStore
+    signer: Signer
+    engine: FaceEngine
+    mailer: Mailer
+    tokens: Tokens
+
+    @cached_property
+    def albums(self) -> Repository[Album]:
+        """Albums, by owner."""
+        return Repository(self.table, Album)
+
+    @cached_property
+    def photos(self) -> Repository[Photo]:
+        """Photos, by album."""
+        return Repository(self.table, Photo)
+
+    @cached_property
+    def faces(self) -> Repository[Face]:
+        """Faces, by album."""
+        return Repository(self.table, Face)
+
+    @cached_property
+    def clusters(self) -> Repository[Cluster]:
+        """People, by album."""
+        return Repository(self.table, Cluster)
+
+    @cached_property
+    def jobs(self) -> Repository[Job]:
+        """Jobs, by album."""
+        return Repository(self.table, Job)
+
+    @cached_property
+    def decisions(self) -> Repository[Decision]:
+        """The log of decisions, by album."""
+        return Repository(self.table, Decision)
+
+    @cached_property
+    def shares(self) -> Repository[Share]:
+        """Shares, by album."""
+        return Repository(self.table, Share)

@@ -1,0 +1,1 @@
+"""Shares: who gets which photos, the archive, and the mail with the link."""

@@ -1,0 +1,1 @@
+"""Jobs that survive the process: the durable runner, and the steps of ingestion."""

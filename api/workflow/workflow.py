@@ -1,0 +1,30 @@
+"""The `Workflow` port: jobs made of idempotent steps."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from api.domain.models import Job, JobKind
+
+
+class Workflow(Protocol):
+    """Starts and follows jobs; their state is rows of the table."""
+
+    def start(self, kind: JobKind, user_id: str, album_id: str, subject: str = "") -> Job:
+        """Start a job, or join the one of this kind, album and subject that is still going.
+
+        Args:
+            kind: what to do.
+            user_id: the owner of the album.
+            album_id: the album; empty for a job of the whole account.
+            subject: what in the album it is about (a share, say); empty for the album itself.
+        """
+        ...
+
+    def status(self, album_id: str, job_id: str) -> Job | None:
+        """The job as it is now."""
+        ...
+
+    def resume(self) -> None:
+        """Go on with every job that a stopped process left unfinished; called at start-up."""
+        ...
