@@ -62,7 +62,9 @@ class RunConfig(Section):
     devices: int | Literal["auto"] = "auto"
     nodes: int = Field(1, ge=1)
     threads: int | None = Field(None, ge=1, description="CPU threads; the machine's own choice")
-    init_from: Path | None = Field(None, description="checkpoint whose weights to start from")
+    init_from: Path | None = Field(
+        None, description="checkpoint, or exported ONNX, whose weights to start from"
+    )
 
 
 class TrackingConfig(Section):

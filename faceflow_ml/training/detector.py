@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
@@ -41,6 +42,7 @@ from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
 from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.warm_start import load_onnx_weights
 
 Batch = tuple[Tensor, list[Targets]]
 
@@ -242,6 +244,16 @@ class DetectorModule(L.LightningModule):
             "kind": "detector",
             "config": self.config.model_dump(mode="json"),
         }
+
+    def start_from_export(self, file: Path, data: DetectorData) -> None:
+        """Take over exported weights."""
+        config = data.config
+        photos = DetectionDataset(data.train_caches[0], config.size, train=True, seed=data.seed)
+        count = min(len(photos), 16 * 16)
+        loader = DataLoader(
+            photos, batch_size=16, sampler=[(0, i) for i in range(count)], collate_fn=collate
+        )
+        load_onnx_weights(self.model, file, (images for images, _ in loader))
 
     def start_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over the weights of an earlier run."""

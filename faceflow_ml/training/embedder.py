@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -25,6 +28,9 @@ from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import EmbedderConfig, IdentityDataConfig
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
 from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.warm_start import load_onnx_weights
+
+_IMPRINTED_FACES = 6  # of each identity: more move its centre little
 
 
 class EmbedderData(L.LightningDataModule):
@@ -159,6 +165,29 @@ class EmbedderModule(L.LightningModule):
             "identities": self.identities,
         }
 
+    def start_from_export(self, file: Path, data: EmbedderData) -> None:
+        """Take over exported weights, with class centres where the embedder puts the identities.
+
+        An export has no class centres: each starts as the mean of its identity's embeddings (Qi
+        et al., "Low-Shot Learning with Imprinted Weights", 2018).
+        """
+        cache = data.train_cache
+        faces = ValidationFaces(cache, self.model.input_size)
+        chosen = _some_of_each(cache.labels, _IMPRINTED_FACES)
+        loader = DataLoader(torch.utils.data.Subset(faces, chosen.tolist()), batch_size=256)
+        load_onnx_weights(self.model, file, itertools.islice(loader, 4))
+        self.model.eval()
+        sums = torch.zeros(len(self.identities), self.model.embedding_norm.num_features)
+        labels = torch.from_numpy(cache.labels[chosen])
+        with torch.no_grad():
+            for images, owners in zip(loader, labels.split(256), strict=True):
+                sums.index_add_(0, owners, F.normalize(self.model(images)))
+            spread = self.head.weight.norm(dim=-1, keepdim=True).mean()
+            self.head.weight.copy_((F.normalize(sums) * spread)[:, None])
+            if self.head.sub_centres > 1:
+                self.head.weight.add_(torch.randn_like(self.head.weight) * 0.01 * spread)
+        self.model.train()
+
     def start_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over weights of an earlier run.
 
@@ -183,6 +212,13 @@ class EmbedderModule(L.LightningModule):
             mine, theirs = np.array(kept).T
             with torch.no_grad():
                 self.head.weight[torch.from_numpy(mine)] = centres[torch.from_numpy(theirs)]
+
+
+def _some_of_each(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Positions of the first ``most`` faces of every identity."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], labels[order])
+    return np.sort(order[np.arange(len(order)) - starts < most])
 
 
 class ValidationFaces(torch.utils.data.Dataset[Tensor]):

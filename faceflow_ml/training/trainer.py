@@ -62,7 +62,10 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
     job = _detector_job(config) if isinstance(config, DetectorConfig) else _embedder_job(config)
     last = run.output / "last.ckpt"
     if run.init_from is not None and not last.exists():
-        job.module.start_from(load_checkpoint(run.init_from))  # type: ignore[operator]
+        if run.init_from.suffix == ".onnx":
+            job.module.start_from_export(run.init_from, job.data)  # type: ignore[operator]
+        else:
+            job.module.start_from(load_checkpoint(run.init_from))  # type: ignore[operator]
     if run.channels_last:
         job.module.to(memory_format=torch.channels_last)
     if run.compile:
