@@ -133,13 +133,16 @@ class Photo(Record):
     """A few pixels as a data URL, shown until the thumbnail is there."""
     sharpness: float | None = None
     duplicate_of: str | None = None
-    """The photo that is kept in place of this one."""
+    """The photo that is kept in place of this one. Of an exact copy: the first of the same bytes,
+    which may be a near-duplicate of another itself. Exact copies have no faces of their own."""
     duplicate_kind: Literal["exact", "near"] | None = None
     faces: tuple[FaceBox, ...] = ()
     error: str | None = None
     attempts: int = 0
     step: str | None = None
     """The last step of ingestion that is complete."""
+    keep: bool = False
+    """A person chose it as the one to keep of its duplicates."""
 
     def key(self) -> Key:
         return self.key_of(self.album_id, self.id)
@@ -237,6 +240,10 @@ class JobKind(StrEnum):
     ARCHIVE = "archive"
     ERASE = "erase"
     MAIL = "mail"
+    PURGE = "purge"
+    """Remove the originals of an album that keeps none."""
+    DELETE_ALBUM = "deleteAlbum"
+    """Of the account; its subject is the album."""
 
 
 class JobState(StrEnum):
@@ -270,12 +277,13 @@ class Job(Record):
     updated_at: str
 
     def key(self) -> Key:
-        return self.key_of(self.album_id, self.id)
+        return self.key_of(self.album_id, self.id, self.user_id)
 
     @staticmethod
-    def key_of(album_id: str, job_id: str) -> Key:
-        """Key of a job."""
-        return Key(f"ALBUM#{album_id}", f"JOB#{job_id}")
+    def key_of(album_id: str, job_id: str, user_id: str = "") -> Key:
+        """Key of a job; one without an album is of the account ``user_id``."""
+        pk = f"ALBUM#{album_id}" if album_id else f"USER#{user_id}"
+        return Key(pk, f"JOB#{job_id}")
 
     def index_attributes(self) -> dict[str, str]:
         return {"gsi1pk": f"JOB#{self.state}", "gsi1sk": self.created_at}

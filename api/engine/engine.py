@@ -17,7 +17,7 @@ class FoundFaces:
         boxes: (n, 4) float32 x1, y1, x2, y2 in pixels of the upright photo.
         scores: (n,) float32 in [0, 1].
         landmarks: (n, 5, 2) float32 pixels.
-        quality: (n,) float32 in [0, 1]; poor faces found no group.
+        quality: (n,) float32 in [0, 1] as far as the photo shows; poor faces found no group.
         crops: (n, 112, 112, 3) uint8 RGB, aligned.
     """
 
@@ -45,6 +45,7 @@ class FaceEngine(Protocol):
         """Find the faces of an (h, w, 3) RGB photo."""
         ...
 
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, 112, 112, 3) aligned faces to (n, 512) L2-normalised vectors."""
+    def embed(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n, 112, 112, 3) aligned faces to (n, 512) L2-normalised vectors, and what the embedder
+        thinks of each face: factors (n,) in [0, 1] to multiply its quality by."""
         ...

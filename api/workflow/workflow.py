@@ -21,8 +21,16 @@ class Workflow(Protocol):
         """
         ...
 
-    def status(self, album_id: str, job_id: str) -> Job | None:
-        """The job as it is now."""
+    def status(self, album_id: str, job_id: str, user_id: str = "") -> Job | None:
+        """The job as it is now; ``user_id`` is needed only for a job of the whole account."""
+        ...
+
+    def latest(self, kind: JobKind, album_id: str, subject: str = "") -> Job | None:
+        """The job of this kind, album and subject that was started last."""
+        ...
+
+    def retry(self, job: Job) -> Job:
+        """Run a failed job again; joins the one that is going if there is one."""
         ...
 
     def resume(self) -> None:

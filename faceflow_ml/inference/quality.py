@@ -105,6 +105,18 @@ def quality_parts(
     )
 
 
+def norm_factor(norms: npt.ArrayLike, norm_range: tuple[float, float] | None) -> FloatArray:
+    """What the lengths (n,) of the embeddings contribute to the quality: factors (n,) in [0, 1].
+
+    The quality with norms is this times the quality without. All 1 without a ``norm_range``.
+    """
+    lengths = np.asarray(norms, np.float32)
+    if norm_range is None:
+        return np.ones_like(lengths)
+    part = np.maximum(_ramp(lengths, *norm_range), _FLOOR)
+    return np.asarray(part ** _WEIGHTS["norm"], np.float32)
+
+
 def _ramp(values: npt.NDArray[np.floating], low: float, high: float) -> FloatArray:
     if not low < high:
         raise ValueError(f"expected norm_range (low, high) with low < high, got {(low, high)}")
