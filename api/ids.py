@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -19,6 +20,20 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Is it written like a ULID?"""
     return _ULID.match(text) is not None
+
+
+def next_id(after: str | None) -> str:
+    """A new ULID that sorts after another, whatever this machine's clock says."""
+    fresh = ULID()
+    if after is not None and str(fresh) <= after:
+        fresh = ULID.from_int(int(ULID.from_str(after)) + 1)
+    return str(fresh)
+
+
+def derived_id(*parts: str) -> str:
+    """The ULID-shaped id that always stands for these texts."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return str(ULID.from_bytes(digest[:16]))
 
 
 def now() -> str:

@@ -183,6 +183,8 @@ class Face(Record):
     """The person it is shown with; None: unassigned. Derived, see `domain.people`."""
     confidence: float | None = None
     """Probability in [0, 1] that it is this person."""
+    confirmed: bool = False
+    """A person said that it is this person. Derived, as ``cluster`` and ``confidence`` are."""
 
     def key(self) -> Key:
         return self.key_of(self.album_id, self.id)
@@ -302,6 +304,10 @@ class DecisionKind(StrEnum):
     DISMISS = "dismiss"
     """A suggestion was declined: these two are not one person."""
     UNDO = "undo"
+    RUN = "run"
+    """Not a person's: what a clustering run moved."""
+    FORGET = "forget"
+    """Not of people: faces whose photos were removed."""
 
 
 class Decision(Record):
@@ -325,6 +331,34 @@ class Decision(Record):
     def key_of(album_id: str, decision_id: str) -> Key:
         """Key of a decision; ids sort by time."""
         return Key(f"ALBUM#{album_id}", f"DECISION#{decision_id}")
+
+
+class Ledger(Record):
+    """How far the log of an album is, and how far rows follow it."""
+
+    prefix = "LEDGER"
+
+    album_id: str
+    user_id: str
+    head: str | None = None
+    """The last entry of the log. Appending expects it to be what the writer has seen."""
+    projected: str | None = None
+    """The entry that the rows of faces and clusters show; behind ``head`` while rows are written,
+    or after a crash then."""
+    snapshot: str | None = None
+    """The entry after which the people are kept as an object, to start from."""
+    full_run: str | None = None
+    """The last run that grouped every face."""
+    full_faces: int = 0
+    """How many faces that were."""
+
+    def key(self) -> Key:
+        return self.key_of(self.album_id)
+
+    @staticmethod
+    def key_of(album_id: str) -> Key:
+        """Key of an album's ledger."""
+        return Key(f"ALBUM#{album_id}", "LEDGER")
 
 
 class ShareFilters(BaseModel):

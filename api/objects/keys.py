@@ -34,6 +34,21 @@ def vectors(user_id: str, album_id: str, photo_id: str) -> str:
     return f"{album_prefix(user_id, album_id)}{photo_id}.npy"
 
 
+def run(user_id: str, album_id: str, entry_id: str) -> str:
+    """What a clustering run moved; the log's entry refers to it."""
+    return f"{album_prefix(user_id, album_id)}people/runs/{entry_id}.npz"
+
+
+def snapshot(user_id: str, album_id: str, entry_id: str) -> str:
+    """The people after an entry of the log; can be made anew from the log."""
+    return f"{album_prefix(user_id, album_id)}people/state/{entry_id}.npz"
+
+
+def packs(user_id: str, album_id: str, contract_id: str) -> str:
+    """Prefix of the album's vectors of one contract, many photos to an object; a cache."""
+    return f"{album_prefix(user_id, album_id)}people/vectors/{contract_id}/"
+
+
 def archive(user_id: str, album_id: str, share_id: str) -> str:
     """The ZIP of a share."""
     return f"{album_prefix(user_id, album_id)}share/{share_id}/archive.zip"
