@@ -76,9 +76,7 @@ def _read_layers(file: Path) -> Mapping[str, list[Tensor]]:
         raise FaceFlowError(f"{file}: no such file") from error
     except Exception as error:  # protobuf's errors have no common class
         raise FaceFlowError(f"{file}: not a readable ONNX file: {error}") from error
-    constants = {
-        tensor.name.removesuffix(_SUFFIX_FP16): tensor for tensor in graph.initializer
-    }
+    constants = {tensor.name.removesuffix(_SUFFIX_FP16): tensor for tensor in graph.initializer}
     layers = {}
     for node in graph.node:
         if node.op_type in ("Conv", "Gemm", "MatMul", "BatchNormalization"):
