@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from api.auth import Tokens
-from api.domain.models import Album, Cluster, Decision, Face, Job, Photo, Share
+from api.domain.models import Album, Cluster, Decision, Face, Job, Photo
+from api.domain.share_models import Archive, Share
 from api.engine.engine import FaceEngine
 from api.objects.signer import Signer
 from api.objects.store import ObjectStore
@@ -62,3 +63,8 @@ class Services:
     def shares(self) -> Repository[Share]:
         """Shares, by album."""
         return Repository(self.table, Share)
+
+    @cached_property
+    def archives(self) -> Repository[Archive]:
+        """Archives of shares, by album."""
+        return Repository(self.table, Archive)

@@ -49,6 +49,21 @@ def packs(user_id: str, album_id: str, contract_id: str) -> str:
     return f"{album_prefix(user_id, album_id)}people/vectors/{contract_id}/"
 
 
+def share_prefix(user_id: str, album_id: str, share_id: str) -> str:
+    """Everything that is made for one share."""
+    return f"{album_prefix(user_id, album_id)}share/{share_id}/"
+
+
+def share_contents(user_id: str, album_id: str, share_id: str) -> str:
+    """Ids of the photos that a share which is not live had at its making, a JSON array."""
+    return f"{share_prefix(user_id, album_id, share_id)}contents.json"
+
+
+def share_copy(user_id: str, album_id: str, share_id: str, name: str) -> str:
+    """A photo as the recipient gets it; ``name`` is made by `sharing.copies`."""
+    return f"{share_prefix(user_id, album_id, share_id)}photos/{name}"
+
+
 def archive(user_id: str, album_id: str, share_id: str) -> str:
     """The ZIP of a share."""
-    return f"{album_prefix(user_id, album_id)}share/{share_id}/archive.zip"
+    return f"{share_prefix(user_id, album_id, share_id)}archive.zip"
