@@ -33,6 +33,17 @@ class Workflow(Protocol):
         """Run a failed job again; joins the one that is going if there is one."""
         ...
 
+    def cancel(
+        self, album_id: str, user_id: str = "", *, but: str = "", timeout: float = 60.0
+    ) -> None:
+        """End every job of an album (or, without one, of the account) and wait until none is
+        going; ``but`` is the id of a job to leave alone: the caller's own.
+
+        Raises:
+            RetryLater: one of them did not stop in ``timeout`` seconds.
+        """
+        ...
+
     def resume(self) -> None:
         """Go on with every job that a stopped process left unfinished; called at start-up."""
         ...
