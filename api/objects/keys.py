@@ -1,4 +1,4 @@
-"""Object keys. All of a user's objects lie under ``tenant/{userId}/``, so that erasing finds them."""
+"""Object keys. All of a user's objects lie under ``tenant/{userId}/``; erasing finds them there."""
 
 from __future__ import annotations
 
