@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from faceflow_ml.dedup.items import DedupItem, DuplicateGroup
-from faceflow_ml.dedup.keeper import preference, rank
+from faceflow_ml.dedup.keeper import assign_keepers, preference, rank
 from faceflow_ml.dedup.near import near_pairs
 
 __all__ = ["DedupItem", "DuplicateGroup", "find_duplicates"]
@@ -18,10 +18,8 @@ def find_duplicates(items: Sequence[DedupItem]) -> list[DuplicateGroup]:
     """Groups of photos that show the same, each with the one to keep.
 
     Exact duplicates have the same bytes. A near-duplicate is dropped only for a keeper that it
-    was itself confirmed against: likeness is not passed on from photo to photo, so that a long
-    burst does not collapse into one picture. A photo is kept or dropped, never both, and
-    dropped once; copies of a near-duplicate are dropped with it. One keeper may head two
-    groups, its exact copies and its near-duplicates.
+    was itself confirmed against, see `keeper.assign_keepers`; copies of a near-duplicate are
+    dropped with it. One keeper may head two groups, its exact copies and its near-duplicates.
 
     Returns:
         Groups sorted by keeper, exact before near; ``drop`` from best to worst.
@@ -36,22 +34,19 @@ def find_duplicates(items: Sequence[DedupItem]) -> list[DuplicateGroup]:
         copies[item.sha256].append(item)
     firsts = sorted((same[0] for same in copies.values()), key=preference)
 
-    alike: list[list[int]] = [[] for _ in firsts]
     hashes = np.array([item.phash for item in firsts], dtype=np.uint64)
-    for better, worse in near_pairs(hashes, [item.thumb for item in firsts]):
-        alike[better].append(worse)
+    pairs = near_pairs(hashes, [item.thumb for item in firsts])
+    near_of = assign_keepers(len(firsts), pairs)
+    dropped = {index for found in near_of.values() for index in found}
 
     groups = []
-    dropped: set[int] = set()
     for index, keeper in enumerate(firsts):
         if index in dropped:
             continue
-        near = [other for other in alike[index] if other not in dropped]
-        dropped.update(near)
         same = copies[keeper.sha256][1:]
         if same:
             groups.append(DuplicateGroup(keeper.path, tuple(c.path for c in same), "exact"))
-        if near:
-            drop = rank(copy for other in near for copy in copies[firsts[other].sha256])
+        if index in near_of:
+            drop = rank(copy for other in near_of[index] for copy in copies[firsts[other].sha256])
             groups.append(DuplicateGroup(keeper.path, tuple(d.path for d in drop), "near"))
     return sorted(groups, key=lambda group: (group.keep, group.kind))

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Protocol
 
 from faceflow_ml.dedup.items import DedupItem
 
 
-def preference(item: DedupItem) -> tuple[int, int, int, str]:
+class Version(Protocol):
+    """What a choice between versions of a photo looks at; see `DedupItem`."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def faces(self) -> int: ...
+
+
+def preference(item: Version) -> tuple[int, int, int, str]:
     """Sort key, best first: most pixels, then most faces, most bytes, and the path."""
     return (-item.width * item.height, -item.faces, -item.size_bytes, item.path)
 
@@ -15,3 +36,34 @@ def preference(item: DedupItem) -> tuple[int, int, int, str]:
 def rank(items: Iterable[DedupItem]) -> list[DedupItem]:
     """Items from the one to keep to the one to drop first."""
     return sorted(items, key=preference)
+
+
+def assign_keepers(count: int, pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Which of ``count`` photos, the best first, are dropped for which.
+
+    A photo is dropped only for a keeper that it is itself a pair with: likeness is not passed on
+    from photo to photo, so that a long burst does not collapse into one picture. A photo is kept
+    or dropped, never both, and dropped once.
+
+    Args:
+        count: photos, numbered from the one to keep first.
+        pairs: near-duplicates, ``better < worse``.
+
+    Returns:
+        The dropped of each keeper that has any, in order.
+
+    >>> assign_keepers(4, [(0, 1), (1, 2), (2, 3)])
+    {0: [1], 2: [3]}
+    """
+    alike: defaultdict[int, list[int]] = defaultdict(list)
+    for better, worse in pairs:
+        alike[better].append(worse)
+    groups: dict[int, list[int]] = {}
+    dropped: set[int] = set()
+    for keeper in range(count):
+        if keeper not in dropped:
+            found = sorted(set(alike[keeper]) - dropped)
+            dropped.update(found)
+            if found:
+                groups[keeper] = found
+    return groups

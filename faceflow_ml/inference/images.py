@@ -40,7 +40,7 @@ IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _NAMES.split())
 
 # The classes themselves, and not Image.open: it would try every format that any other part of
 # the process has registered, and warns or fails by limits of its own.
-_READERS: dict[ImageFormat, type[ImageFile.ImageFile]] = {
+READERS: dict[ImageFormat, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "WebP": WebPImagePlugin.WebPImageFile,
@@ -49,6 +49,7 @@ _READERS: dict[ImageFormat, type[ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
 }
+"""Pillow's reader of each format."""
 
 _HEIF_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1".split())
 
@@ -162,7 +163,12 @@ def _read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def _sniff(data: bytes) -> ImageFormat:
+def image_format(data: bytes) -> ImageFormat:
+    """What the content is, by its first bytes (16 will do).
+
+    Raises:
+        ImageError: none of the formats that are read.
+    """
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -181,11 +187,11 @@ def _sniff(data: bytes) -> ImageFormat:
 
 
 def _decode(data: bytes, max_pixels: int, max_side: int | None) -> Photo:
-    kind = _sniff(data)
+    kind = image_format(data)
     # Decoders of untrusted bytes raise nearly anything (SyntaxError, struct.error, MemoryError,
     # IndexError, ...); every one of them means that the photo cannot be read.
     try:
-        with _READERS[kind](io.BytesIO(data)) as image:
+        with READERS[kind](io.BytesIO(data)) as image:
             _check_size(image.size, max_pixels)
             if kind == "JPEG":
                 size = image.size
