@@ -167,12 +167,12 @@ class LocalWorkflow:
         job = self._services.jobs.get(Job.key_of(slot.album_id, slot.job_id, slot.user_id))
         if job is None:
             # The job's row was removed under it: the slot is free.
-            self._slots.change(slot, {"active": False}, {"active": True, "jobId": slot.job_id})
+            self._slots.alter(slot, {"active": False}, {"active": True, "jobId": slot.job_id})
             return None
         expected = {"active": True, "jobId": slot.job_id}
         # Waiting for a retry? New work is a reason to try at once.
         changes = {"notBefore": 0.0}
-        if not self._slots.change(slot, changes, expected, {"requests": 1}):
+        if not self._slots.alter(slot, changes, expected, {"requests": 1}):
             return None
         self._wake_up()
         return job
@@ -310,7 +310,7 @@ class LocalWorkflow:
         return True
 
     def _cancel(self, slot: Slot) -> None:
-        self._slots.change(slot, {"cancelled": True}, {"active": True, "jobId": slot.job_id})
+        self._slots.alter(slot, {"cancelled": True}, {"active": True, "jobId": slot.job_id})
         with self._lock:
             mine = self._running.get(slot.job_id)
         if mine is not None:
@@ -320,7 +320,7 @@ class LocalWorkflow:
             job = Job.key_of(slot.album_id, slot.job_id, slot.user_id)
             changes = {"state": JobState.FAILED, "gsi1pk": f"JOB#{JobState.FAILED}"}
             expected = {"active": True, "jobId": slot.job_id, "owner": slot.owner}
-            if self._slots.change(slot, {"active": False}, expected):
+            if self._slots.alter(slot, {"active": False}, expected):
                 write_if_there(
                     self._services.table,
                     Update(job, changes | {"error": "cancelled"}, expect=PRESENT),
@@ -354,7 +354,7 @@ class LocalWorkflow:
             elif slot.lease_until - time.time() < self._options.lease_seconds * 2 / 3:
                 until = time.time() + self._options.lease_seconds
                 expected = {"jobId": slot.job_id, "owner": self._owner}
-                if not self._slots.change(slot, {"leaseUntil": until}, expected):
+                if not self._slots.alter(slot, {"leaseUntil": until}, expected):
                     context.interrupted.set()
 
     def _take_over(self) -> float:
@@ -381,7 +381,7 @@ class LocalWorkflow:
                 "owner": slot.owner,
                 "leaseUntil": slot.lease_until,
             }
-            if self._slots.change(slot, changes, expected):
+            if self._slots.alter(slot, changes, expected):
                 self._submit(job)
         return next_due
 

@@ -65,7 +65,7 @@ class Slots(Repository[Slot]):
             return None
         return slot if slot.job_id == job.id and slot.owner == self._owner else None
 
-    def change(
+    def alter(
         self,
         slot: Slot,
         changes: Mapping[str, Any],
@@ -79,7 +79,7 @@ class Slots(Repository[Slot]):
     def release(self, slot: Slot, not_before: float) -> None:
         """Let go of a job that is still going, for whoever comes first after ``not_before``."""
         changes = {"owner": "", "leaseUntil": 0.0, "notBefore": not_before}
-        self.change(slot, changes, {"jobId": slot.job_id, "owner": self._owner})
+        self.alter(slot, changes, {"jobId": slot.job_id, "owner": self._owner})
 
 
 def write_if_there(table: Table, write: Update) -> bool:

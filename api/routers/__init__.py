@@ -1,0 +1,1 @@
+"""HTTP: thin, typed routes over the domain."""
