@@ -2,7 +2,8 @@
 
 Values are JSON's: text, numbers, booleans, null, lists and maps; binary data belongs to the object
 store. An item's attributes ``createdAt``, ``gsi1pk``/``gsi1sk`` and ``gsi2pk``/``gsi2sk`` place it
-in the indexes; ``expiresAt`` (epoch seconds) lets it vanish some time after that.
+in the indexes, and are text that is not empty; ``expiresAt`` (epoch seconds) lets it vanish some
+time after that. Numbers are finite.
 """
 
 from __future__ import annotations
@@ -42,16 +43,25 @@ class ConditionFailed(Exception):
         self.key = key
 
 
+class BadCursor(ValueError):
+    """The cursor is damaged, or of another query."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not of this list")
+
+
 @dataclass(frozen=True)
 class Expect:
     """What an item must be for a write to happen.
 
     exists: True: it must be there; False: it must not; None: either.
     values: attributes that must have these values; an absent attribute counts as None.
+    at_most: numbers that must not be larger than these; an absent attribute counts as 0.
     """
 
     exists: bool | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    at_most: Mapping[str, int] = field(default_factory=dict)
 
 
 ANY = Expect()
@@ -141,7 +151,11 @@ class Table(Protocol):
         ...
 
     def write_many(self, writes: Sequence[Put | Update | Delete]) -> None:
-        """Any number of writes, unconditional and not atomic together: repeat after a crash."""
+        """Any number of writes, unconditional and not atomic together: repeat after a crash.
+
+        Raises:
+            ValueError: a write with a condition.
+        """
         ...
 
     def query(
@@ -156,7 +170,7 @@ class Table(Protocol):
         """Items of a partition whose sort key begins with ``prefix``, in its order.
 
         Raises:
-            ValueError: a cursor of another query.
+            BadCursor: a cursor of another query.
         """
         ...
 

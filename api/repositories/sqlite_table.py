@@ -1,0 +1,372 @@
+"""The table of one machine: SQLite in WAL mode.
+
+Every write is on the disk when its call returns (``synchronous=FULL``, see
+docs/decisions/0009-durable-writes.md). Writers wait for one another in the process and share the
+cost: those that queue up while one commits are committed together by the next. Readers have
+connections of their own and never wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pydantic_core import from_json
+
+from api.repositories.cursors import decode_cursor, encode_cursor, fingerprint
+from api.repositories.group_commit import GroupCommit
+from api.repositories.table import (
+    ANY,
+    TRANSACTION_LIMIT,
+    Check,
+    ConditionFailed,
+    Delete,
+    Expect,
+    Index,
+    Item,
+    Key,
+    Page,
+    Put,
+    Update,
+    Write,
+)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS items (
+    pk TEXT NOT NULL, sk TEXT NOT NULL, item TEXT NOT NULL,
+    created_at TEXT, gsi1pk TEXT, gsi1sk TEXT, gsi2pk TEXT, gsi2sk TEXT, expires_at REAL,
+    PRIMARY KEY (pk, sk)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lsi1 ON items (pk, created_at, sk) WHERE created_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS gsi1 ON items (gsi1pk, gsi1sk, pk, sk)
+    WHERE gsi1pk IS NOT NULL AND gsi1sk IS NOT NULL;
+CREATE INDEX IF NOT EXISTS gsi2 ON items (gsi2pk, gsi2sk, pk, sk)
+    WHERE gsi2pk IS NOT NULL AND gsi2sk IS NOT NULL;
+CREATE INDEX IF NOT EXISTS expiry ON items (expires_at) WHERE expires_at IS NOT NULL;
+"""
+_PUT = """
+INSERT INTO items (pk, sk, item, created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (pk, sk) DO UPDATE SET
+    item = excluded.item, created_at = excluded.created_at,
+    gsi1pk = excluded.gsi1pk, gsi1sk = excluded.gsi1sk,
+    gsi2pk = excluded.gsi2pk, gsi2sk = excluded.gsi2sk, expires_at = excluded.expires_at
+"""
+_GET = "SELECT item FROM items WHERE pk = ? AND sk = ?"
+_DELETE = "DELETE FROM items WHERE pk = ? AND sk = ?"
+_COLUMNS = ("createdAt", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+_BATCH = 1000
+_BUSY_SECONDS = 60.0
+
+# Partition column and sort columns of each order; the last sort columns make it total.
+_ORDERS: dict[Index | None, tuple[str, tuple[str, ...]]] = {
+    None: ("pk", ("sk",)),
+    Index.LSI1: ("pk", ("created_at", "sk")),
+    Index.GSI1: ("gsi1pk", ("gsi1sk", "pk", "sk")),
+    Index.GSI2: ("gsi2pk", ("gsi2sk", "pk", "sk")),
+}
+
+
+class SqliteTable:
+    """A table in one file; several processes may have it open.
+
+    Args:
+        path: the database; made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Made here, so that nobody else can read it for even a moment.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._pool = Lock()
+        self._closed = False
+        writer = self._connect()
+        writer.execute("PRAGMA journal_mode = WAL").fetchall()
+        writer.executescript(_SCHEMA)
+        self._writer = GroupCommit(writer)
+
+    def close(self) -> None:
+        """Close every connection; the table is of no use afterwards."""
+        with self._pool:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+        self._writer.close()
+
+    def get(self, key: Key) -> Item | None:
+        with self._reader() as connection:
+            row = connection.execute(_GET, (key.pk, key.sk)).fetchone()
+        return None if row is None else _load(row[0])
+
+    def get_many(self, keys: Sequence[Key]) -> list[Item | None]:
+        found: dict[Key, Item] = {}
+        with self._reader() as connection:
+            for pk, group in groupby(sorted(set(keys)), key=lambda key: key.pk):
+                names = json.dumps([key.sk for key in group])
+                rows = connection.execute(
+                    "SELECT sk, item FROM items WHERE pk = ?"
+                    " AND sk IN (SELECT value FROM json_each(?))",
+                    (pk, names),
+                )
+                for sk, text in rows:
+                    found[Key(pk, sk)] = _load(text)
+        return [found.get(key) for key in keys]
+
+    def write(self, write: Put | Update | Delete) -> None:
+        prepared = _prepare(write)
+        self._writer.run(prepared)
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        if len(writes) > TRANSACTION_LIMIT:
+            raise ValueError(f"{len(writes)} writes in a transaction of {TRANSACTION_LIMIT}")
+        if len({write.key for write in writes}) != len(writes):
+            raise ValueError("two writes to one key in a transaction")
+        prepared = [_prepare(write) for write in writes]
+
+        def apply(connection: sqlite3.Connection) -> None:
+            for work in prepared:
+                work(connection)
+
+        self._writer.run(apply)
+
+    def write_many(self, writes: Sequence[Put | Update | Delete]) -> None:
+        if any(write.expect != ANY for write in writes):
+            raise ValueError("write_many has no conditions")
+        for start in range(0, len(writes), _BATCH):
+            self._writer.run(_prepare_many(writes[start : start + _BATCH]))
+
+    def query(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        limit: int = 1000,
+        cursor: str | None = None,
+        descending: bool = False,
+    ) -> Page:
+        return self._page(None, pk, prefix, limit, cursor, descending)
+
+    def query_index(
+        self,
+        index: Index,
+        partition: str,
+        prefix: str = "",
+        *,
+        limit: int = 1000,
+        cursor: str | None = None,
+        descending: bool = False,
+    ) -> Page:
+        return self._page(index, partition, prefix, limit, cursor, descending)
+
+    def remove_expired(self, now: float | None = None) -> int:
+        """Remove items whose ``expiresAt`` has passed, and return how many there were."""
+        before = time.time() if now is None else now
+        removed = 0
+        while True:
+            count = self._writer.run(lambda connection: _expire(connection, before))
+            removed += count
+            if count < _BATCH:
+                return removed
+
+    def _page(
+        self,
+        index: Index | None,
+        partition: str,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        descending: bool,
+    ) -> Page:
+        if limit < 1:
+            raise ValueError(f"limit is {limit}, expected 1 or more")
+        column, sort = _ORDERS[index]
+        name = "table" if index is None else index.name
+        query = fingerprint(name, partition, prefix, "desc" if descending else "asc")
+        conditions, values = [f"{column} = ?"], [partition]
+        # SQLite searches with one lower and one upper bound: the cursor, being the closer one,
+        # takes the place of the prefix's.
+        if cursor is None or descending:
+            conditions.append(f"{sort[0]} >= ?")
+            values.append(prefix)
+        if (cursor is None or not descending) and (end := _after_prefix(prefix)) is not None:
+            conditions.append(f"{sort[0]} < ?")
+            values.append(end)
+        if cursor is not None:
+            position = decode_cursor(cursor, query, len(sort))
+            marks = ", ".join("?" * len(sort))
+            conditions.append(f"({', '.join(sort)}) {'<' if descending else '>'} ({marks})")
+            values.extend(position)
+        direction = "DESC" if descending else "ASC"
+        order = ", ".join(f"{part} {direction}" for part in sort)
+        # Names of columns only; every value is bound.
+        sql = (
+            f"SELECT item, {', '.join(sort)} FROM items WHERE {' AND '.join(conditions)}"
+            f" ORDER BY {order} LIMIT ?"
+        )
+        with self._reader() as connection:
+            rows = connection.execute(sql, (*values, limit + 1)).fetchall()
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(
+            tuple(_load(row[0]) for row in rows),
+            encode_cursor(query, rows[-1][1:]) if more else None,
+        )
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -8000")
+        connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")
+        return connection
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one thread at a time; the last one used is the first to be used again,
+        since its cache is warm."""
+        with self._pool:
+            if self._closed:
+                raise RuntimeError("the table is closed")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            with self._pool:
+                keep = not self._closed
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+
+Work = Callable[[sqlite3.Connection], None]
+_Row = tuple[
+    str, str, str, str | None, str | None, str | None, str | None, str | None, float | None
+]
+
+
+def _load(text: str) -> dict[str, Any]:
+    item: dict[str, Any] = from_json(text, cache_strings="keys")
+    return item
+
+
+def _row(key: Key, item: Item) -> _Row:
+    """The item as columns, or ValueError or TypeError if it cannot be kept."""
+    if not key.pk or not key.sk:
+        raise ValueError("a key must not be empty")
+    columns: list[str | None] = []
+    for name in _COLUMNS:
+        value = item.get(name)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise ValueError(f"{name} must be text that is not empty, not {value!r}")
+        columns.append(value)
+    created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk = columns
+    expires = item.get("expiresAt")
+    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int | float)):
+        raise ValueError(f"expiresAt must be epoch seconds, not {expires!r}")
+    text = json.dumps(dict(item), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return (key.pk, key.sk, text, created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk, expires)
+
+
+def _prepare(write: Write) -> Work:
+    """What to do inside a transaction; whatever can be checked before is checked here."""
+    row = _row(write.key, write.item) if isinstance(write, Put) else None
+    where = (write.key.pk, write.key.sk)
+
+    def work(connection: sqlite3.Connection) -> None:
+        item: Item | None = None
+        if isinstance(write, Update) or write.expect != ANY:
+            found = connection.execute(_GET, where).fetchone()
+            item = None if found is None else _load(found[0])
+            if not _as_expected(item, write.expect):
+                raise ConditionFailed(write.key)
+        match write:
+            case Put():
+                assert row is not None
+                connection.execute(_PUT, row)
+            case Update():
+                connection.execute(_PUT, _row(write.key, _updated(item or {}, write)))
+            case Delete():
+                connection.execute(_DELETE, where)
+            case Check():
+                pass
+
+    return work
+
+
+def _prepare_many(writes: Sequence[Put | Update | Delete]) -> Work:
+    # Runs of one kind go to SQLite in one call each.
+    steps: list[tuple[type, list[Any]]] = []
+    for kind, group in groupby(writes, key=type):
+        if kind is Put:
+            steps.append((kind, [_row(write.key, write.item) for write in group]))  # type: ignore[union-attr]
+        elif kind is Delete:
+            steps.append((kind, [(write.key.pk, write.key.sk) for write in group]))
+        else:
+            steps.append((kind, [_prepare(write) for write in group]))
+
+    def work(connection: sqlite3.Connection) -> None:
+        for kind, rows in steps:
+            if kind is Put:
+                connection.executemany(_PUT, rows)
+            elif kind is Delete:
+                connection.executemany(_DELETE, rows)
+            else:
+                for update in rows:
+                    update(connection)
+
+    return work
+
+
+def _as_expected(item: Item | None, expect: Expect) -> bool:
+    if expect.exists is not None and expect.exists != (item is not None):
+        return False
+    present = item or {}
+    if any(present.get(name) != value for name, value in expect.values.items()):
+        return False
+    return all((present.get(name) or 0) <= limit for name, limit in expect.at_most.items())
+
+
+def _updated(item: Item, update: Update) -> dict[str, Any]:
+    changed = dict(item)
+    for name, value in update.changes.items():
+        if value is None:
+            changed.pop(name, None)
+        else:
+            changed[name] = value
+    for name, number in update.add.items():
+        changed[name] = (changed.get(name) or 0) + number
+    return changed
+
+
+def _after_prefix(prefix: str) -> str | None:
+    """The least text that is greater than every text with the prefix; None: there is none."""
+    for end in range(len(prefix), 0, -1):
+        code = ord(prefix[end - 1]) + 1
+        if 0xD800 <= code <= 0xDFFF:  # surrogates are not characters
+            code = 0xE000
+        if code <= 0x10FFFF:
+            return prefix[: end - 1] + chr(code)
+    return None
+
+
+def _expire(connection: sqlite3.Connection, before: float) -> int:
+    keys = connection.execute(
+        "SELECT pk, sk FROM items WHERE expires_at <= ? LIMIT ?", (before, _BATCH)
+    ).fetchall()
+    connection.executemany(_DELETE, keys)
+    return len(keys)
