@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from api.auth import Tokens
+from api.domain.memory import Memory
 from api.domain.models import Album, Cluster, Decision, Face, Job, Photo
 from api.domain.share_models import Archive, Share
 from api.engine.engine import FaceEngine
@@ -28,6 +29,7 @@ class Services:
     engine: FaceEngine
     mailer: Mailer
     tokens: Tokens
+    memory: Memory = field(default_factory=Memory, compare=False)
 
     @cached_property
     def albums(self) -> Repository[Album]:

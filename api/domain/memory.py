@@ -1,0 +1,54 @@
+"""What a process remembers of albums' people, so that it need not read the log each time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from threading import Lock, RLock
+
+from api.domain.state import People
+
+_ALBUMS = 32
+_POINTS = 16
+
+
+class Remembered:
+    """An album's people at the last few points of its log. ``lock`` is held by whoever appends."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._points: deque[People] = deque(maxlen=_POINTS)
+
+    def at(self, head: str | None) -> People | None:
+        """The people at a point of the log, if they are remembered."""
+        return next((people for people in self.newest_first() if people.head == head), None)
+
+    def newest_first(self) -> list[People]:
+        """All that is remembered."""
+        return list(reversed(tuple(self._points)))
+
+    def add(self, people: People) -> None:
+        """Remember one more point."""
+        if self.at(people.head) is None:
+            self._points.append(people)
+
+
+class Memory:
+    """Of the albums that were used last; never the only copy of anything."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._albums: OrderedDict[str, Remembered] = OrderedDict()
+
+    def of(self, album_id: str) -> Remembered:
+        """What is remembered of an album."""
+        with self._lock:
+            found = self._albums.setdefault(album_id, Remembered())
+            self._albums.move_to_end(album_id)
+            while len(self._albums) > _ALBUMS:
+                self._albums.popitem(last=False)
+            return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._albums.clear()

@@ -1,0 +1,210 @@
+"""The people of an album at one point of its log, as arrays: small to keep, quick to edit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.domain.runs import ID_TYPE, NOBODY, Ids, MachineRun
+
+GONE = -2
+"""In place of a cluster: the face's photo was removed."""
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTable:
+    """What never changes of the faces that the log has brought, numbered in that order.
+
+    Attributes:
+        ids: (n,) face ids. An id comes twice if a removed photo was uploaded again.
+        photo: (n,) number of each one's photo in ``photo_ids``.
+        photo_ids: (p,) photo ids.
+        quality: (n,) in [0, 1].
+        row: (n,) row in the photo's vectors.
+    """
+
+    ids: Ids
+    photo: Ints
+    photo_ids: Ids
+    quality: Floats
+    row: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """The number of each face id, the last if it came twice."""
+        return {face.decode(): k for k, face in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def photo_number(self) -> dict[str, int]:
+        """The number of each photo id."""
+        return {photo.decode(): k for k, photo in enumerate(self.photo_ids.tolist())}
+
+    def face_id(self, number: int) -> str:
+        """The id of a face."""
+        return str(self.ids[number].decode())
+
+    def photo_of(self, number: int) -> str:
+        """The id of a face's photo."""
+        return str(self.photo_ids[self.photo[number]].decode())
+
+    def extended(self, run: MachineRun) -> FaceTable:
+        """With the new faces of a run."""
+        if not len(run.new_faces):
+            return self
+        known = dict(self.photo_number)
+        photos = [photo.decode() for photo in run.new_photos.tolist()]
+        numbers = [known.setdefault(photo, len(known)) for photo in photos]
+        fresh = list(known)[len(self.photo_ids) :]
+        return FaceTable(
+            ids=np.concatenate([self.ids, run.new_faces]),
+            photo=np.concatenate([self.photo, np.array(numbers, dtype=np.int32)]),
+            photo_ids=np.concatenate([self.photo_ids, as_ids(fresh)]),
+            quality=np.concatenate([self.quality, run.new_quality]),
+            row=np.concatenate([self.row, run.new_rows]),
+        )
+
+
+@dataclass(frozen=True)
+class Person:
+    """A cluster, aside from its faces."""
+
+    id: str
+    created_at: str
+    label: str | None = None
+    hidden: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Who is who after some entry of the log. Arrays are never written to once they are here.
+
+    Attributes:
+        table: the faces.
+        cluster: (n,) number of each face's person in ``persons``; NOBODY, or GONE.
+        confidence: (n,) in [0, 1] that the face is that person.
+        pinned: (n,) a person placed it, or merged the cluster it was in: runs do not move it.
+        confirmed: (n,) a person said it of this very face.
+        persons: every cluster there ever was; those without faces are not shown.
+        merged: clusters that were merged, and into which.
+        unsplit: clusters whose split was undone, and the ids of those they were split from.
+        rejected: faces and clusters that they are not.
+        dismissed: pairs of clusters that are not one person, by id, smaller first.
+        contract: of the vectors that grouped them.
+        head: the last entry of the log.
+        undos: every (UNDO entry, entry it takes back), oldest first.
+    """
+
+    table: FaceTable
+    cluster: Ints
+    confidence: Floats
+    pinned: Flags
+    confirmed: Flags
+    persons: tuple[Person, ...] = ()
+    merged: dict[int, int] = field(default_factory=dict)
+    unsplit: Mapping[str, str] = field(default_factory=dict)
+    rejected: frozenset[tuple[int, int]] = frozenset()
+    dismissed: frozenset[tuple[str, str]] = frozenset()
+    contract: str | None = None
+    head: str | None = None
+    undos: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def nobody(cls) -> People:
+        """Of an empty log."""
+        ints, floats = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+        flags = np.empty(0, dtype=np.bool_)
+        table = FaceTable(as_ids([]), ints, as_ids([]), floats, ints)
+        return cls(table, ints, floats, flags, flags)
+
+    @cached_property
+    def code(self) -> dict[str, int]:
+        """The number of each cluster id."""
+        return {person.id: k for k, person in enumerate(self.persons)}
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(m,) faces of each person."""
+        held = self.cluster[self.cluster >= 0]
+        return np.bincount(held, minlength=len(self.persons))
+
+    @cached_property
+    def _by_cluster(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.cluster, kind="stable")
+        starts = np.searchsorted(self.cluster[order], np.arange(len(self.persons) + 1))
+        return order, starts
+
+    def members(self, code: int) -> NDArray[np.int64]:
+        """The faces of a person, in the order of their numbers."""
+        if "_by_cluster" not in self.__dict__:
+            return np.flatnonzero(self.cluster == code)
+        order, starts = self._by_cluster
+        return order[starts[code] : starts[code + 1]]
+
+    def index_members(self) -> None:
+        """Sort once, so that many calls of `members` are quick."""
+        _ = self._by_cluster
+
+    def alive(self) -> list[int]:
+        """The persons that have faces."""
+        return [int(code) for code in np.flatnonzero(self.sizes)]
+
+    def unassigned(self) -> NDArray[np.int64]:
+        """The faces of nobody."""
+        return np.flatnonzero(self.cluster == NOBODY)
+
+    def resolve(self, code: int) -> int:
+        """The person that this one was merged into, or itself."""
+        while code in self.merged:
+            code = self.merged[code]
+        return code
+
+    def find(self, cluster: str) -> int | None:
+        """The person of an id, through merges; None if there never was one."""
+        code = self.code.get(cluster)
+        return None if code is None else self.resolve(code)
+
+    def find_origin(self, cluster: str) -> int | None:
+        """As `find`; in place of a cluster whose split was undone, what it was split from."""
+        while cluster not in self.code and cluster in self.unsplit:
+            cluster = self.unsplit[cluster]
+        return self.find(cluster)
+
+    def numbers(self, faces: Sequence[str]) -> Ints:
+        """The numbers of faces that are there."""
+        found = [self.table.number[face] for face in faces if face in self.table.number]
+        numbers: Ints = np.array(found, dtype=np.int32)
+        there: Ints = numbers[self.cluster[numbers] != GONE]
+        return there
+
+    def person_of(self, face: int) -> Person | None:
+        """Who a face is."""
+        code = int(self.cluster[face])
+        return self.persons[code] if code >= 0 else None
+
+    def with_person(self, code: int, **changes: Any) -> People:
+        """With something changed of a person."""
+        person = dataclasses.replace(self.persons[code], **changes)
+        return changed(self, persons=(*self.persons[:code], person, *self.persons[code + 1 :]))
+
+
+def changed(people: People, **changes: Any) -> People:
+    """The people with some attributes replaced."""
+    return dataclasses.replace(people, **changes)
+
+
+def as_ids(texts: Iterable[str]) -> Ids:
+    """(k,) ids as an array."""
+    return np.array([text.encode() for text in texts], dtype=ID_TYPE)
