@@ -1,0 +1,210 @@
+"""The photos that a share holds now.
+
+A live share is its filters, applied to the album as it is. Any other keeps the photos of its
+making, less those that were deleted since.
+
+A share follows its people. A cluster that was merged into another is followed into that one, and
+back out if the merge is undone; one that was split keeps its id with the faces that stay, and those
+that leave it leave live shares, too. A new group that came of a split belongs to no share until its
+owner says so: people must not get more than was chosen for them. A chosen cluster that is nobody
+any more shows nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+
+from api.domain.ingest_rows import Duplicate
+from api.domain.ledger import people_of
+from api.domain.models import Album, Photo, PhotoStatus
+from api.domain.share_models import Share, ShareFilters
+from api.domain.state import People as AlbumPeople
+from api.domain.state import Person
+from api.objects import keys
+from api.repositories.records import Repository
+from api.services import Services
+from api.sharing.selection import Candidate, People, Sighting, select
+
+_CACHED = 64
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Photo ids in ascending order: by time of upload."""
+
+    photo_ids: tuple[str, ...]
+
+    @cached_property
+    def members(self) -> frozenset[str]:
+        """The same without an order."""
+        return frozenset(self.photo_ids)
+
+
+class _Cache:
+    """The contents that were asked for last; each is right as long as its album is unchanged."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[tuple[object, ...], Contents] = OrderedDict()
+
+    def get(self, key: tuple[object, ...]) -> Contents | None:
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def keep(self, key: tuple[object, ...], contents: Contents) -> None:
+        with self._lock:
+            self._kept[key] = contents
+            while len(self._kept) > _CACHED:
+                self._kept.popitem(last=False)
+
+
+_cache = _Cache()
+
+
+def contents_of(services: Services, album: Album, share: Share) -> Contents:
+    """The photos of a share. ``album`` as it is now: its version tells whether anything changed."""
+    people = people_of(services, album)
+    key = (share.id, share.live, share.clusters, share.filters, album.version, people.head)
+    found = _cache.get(key)
+    if found is None:
+        if share.live:
+            found = Contents(choose(services, album, people, share.clusters, share.filters))
+        else:
+            kept = _kept_photos(services, share)
+            found = Contents(tuple(photo.id for photo in shown_photos(services, album.id, kept)))
+        _cache.keep(key, found)
+    return found
+
+
+def photos_of(services: Services, album: Album, share: Share) -> tuple[str, ...]:
+    """What the share's people and filters choose now, live or not."""
+    return choose(services, album, people_of(services, album), share.clusters, share.filters)
+
+
+def keep_photos(services: Services, share: Share, photo_ids: Iterable[str]) -> None:
+    """Write down the photos of a share that is not live."""
+    key = keys.share_contents(share.user_id, share.album_id, share.id)
+    services.objects.put(key, json.dumps(list(photo_ids)).encode(), "application/json")
+
+
+def _kept_photos(services: Services, share: Share) -> list[str]:
+    key = keys.share_contents(share.user_id, share.album_id, share.id)
+    return [str(photo_id) for photo_id in json.loads(services.objects.get(key))]
+
+
+def shown_photos(services: Services, album_id: str, photo_ids: Iterable[str]) -> Iterator[Photo]:
+    """Those of the photos that are there and processed, in the order given."""
+    wanted = [Photo.key_of(album_id, photo_id) for photo_id in photo_ids]
+    for photo in services.photos.get_many(wanted):
+        if photo is not None and photo.status is PhotoStatus.DONE:
+            yield photo
+
+
+def current_people(people: AlbumPeople, clusters: Iterable[str]) -> list[Person | None]:
+    """Who the clusters of a share are now; None for one who is nobody any more."""
+    found: list[Person | None] = []
+    for cluster in clusters:
+        code = people.find_origin(cluster)
+        alive = code is not None and people.sizes[code] > 0
+        found.append(people.persons[code] if code is not None and alive else None)
+    return found
+
+
+def choose(
+    services: Services,
+    album: Album,
+    people: AlbumPeople,
+    clusters: Iterable[str],
+    filters: ShareFilters,
+) -> tuple[str, ...]:
+    """Ids of the photos that filters choose of an album, ascending."""
+    chosen = [None if p is None else p.id for p in current_people(people, clusters)]
+    excluded = [p.id for p in current_people(people, filters.exclude_clusters) if p is not None]
+    who = People(
+        chosen=frozenset(chosen),
+        excluded=frozenset(excluded),
+        named=frozenset(p.id for p in people.persons if p.label is not None),
+    )
+    duplicates = {
+        row.photo_id: row for row in Repository(services.table, Duplicate).all(f"ALBUM#{album.id}")
+    }
+    if filters.only_appearing:
+        ids = _appearing(people, (cluster for cluster in chosen if cluster is not None))
+        photos = shown_photos(services, album.id, _with_copies(ids, duplicates.values()))
+    else:
+        rows = services.photos.all(f"ALBUM#{album.id}")
+        photos = (photo for photo in rows if photo.status is PhotoStatus.DONE)
+    return select(_candidates(photos, duplicates, people), who, filters)
+
+
+def _appearing(people: AlbumPeople, clusters: Iterable[str]) -> set[str]:
+    codes = [people.code[cluster] for cluster in clusters]
+    faces = np.flatnonzero(np.isin(people.cluster, codes))
+    numbers = np.unique(people.table.photo[faces])
+    return {photo_id.decode() for photo_id in people.table.photo_ids[numbers].tolist()}
+
+
+def _with_copies(photo_ids: set[str], duplicates: Iterable[Duplicate]) -> list[str]:
+    """The photos and their exact copies, which have no faces of their own."""
+    copies = {d.photo_id for d in duplicates if d.kind == "exact" and d.keeper in photo_ids}
+    return sorted(photo_ids | copies)
+
+
+def _candidates(
+    photos: Iterable[Photo], duplicates: Mapping[str, Duplicate], people: AlbumPeople
+) -> Iterator[Candidate]:
+    known = list(photos)
+    by_id = {photo.id: photo for photo in known}
+    for photo in known:
+        row = duplicates.get(photo.id)
+        exact = row is not None and row.kind == "exact"
+        # Exact copies come later than what they are copies of, which has the faces.
+        source = by_id.get(row.keeper, photo) if row is not None and exact else photo
+        yield Candidate(
+            id=photo.id,
+            taken_on=_taken_on(photo),
+            pixels=photo.width * photo.height if photo.width and photo.height else None,
+            sharpness=photo.sharpness if photo.sharpness is not None else source.sharpness,
+            keeper=_keeper(photo.id, duplicates),
+            sightings=_sightings(source, people),
+        )
+
+
+def _keeper(photo_id: str, duplicates: Mapping[str, Duplicate]) -> str:
+    # An exact copy may be of a photo that is itself a near-duplicate of another.
+    seen = {photo_id}
+    while (row := duplicates.get(photo_id)) is not None and row.keeper not in seen:
+        photo_id = row.keeper
+        seen.add(photo_id)
+    return photo_id
+
+
+def _sightings(photo: Photo, people: AlbumPeople) -> tuple[Sighting, ...]:
+    found = []
+    for face in photo.faces:
+        number = people.table.number.get(face.id)
+        person = None if number is None else people.person_of(number)
+        if person is not None:
+            left, top, right, bottom = face.box
+            found.append(Sighting(person.id, min(right - left, bottom - top)))
+    return tuple(found)
+
+
+def _taken_on(photo: Photo) -> date | None:
+    if photo.exif is None or photo.exif.taken_at is None:
+        return None
+    try:
+        return date.fromisoformat(photo.exif.taken_at[:10])
+    except ValueError:
+        return None
