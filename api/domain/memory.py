@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from threading import Lock, RLock
 
-from api.domain.state import People
+from api.domain.state import Centers, People
 
 _ALBUMS = 32
 _POINTS = 16
@@ -16,6 +16,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self.lock = RLock()
+        self.centers: Centers | None = None
         self._points: deque[People] = deque(maxlen=_POINTS)
 
     def at(self, head: str | None) -> People | None:

@@ -19,7 +19,7 @@ _ABSENT = -3
 
 def apply_run(people: People, run: MachineRun, payload: Run, entry: Decision) -> People:
     """The people after a run."""
-    people = _with_new_faces(people, run)
+    people = with_new_faces(people, run)
     people, codes = _with_new_persons(people, run, entry.created_at)
     before, after = codes[run.before], codes[run.after]
 
@@ -40,7 +40,8 @@ def apply_run(people: People, run: MachineRun, payload: Run, entry: Decision) ->
     return changed(people, cluster=cluster, confidence=confidence, contract=payload.contract)
 
 
-def _with_new_faces(people: People, run: MachineRun) -> People:
+def with_new_faces(people: People, run: MachineRun) -> People:
+    """The people with the new faces of a run, still nobody's."""
     k = len(run.new_faces)
     if k == 0:
         return people

@@ -200,6 +200,19 @@ class People:
         return changed(self, persons=(*self.persons[:code], person, *self.persons[code + 1 :]))
 
 
+@dataclass(frozen=True, eq=False)
+class Centers:
+    """The vectors of persons, summed.
+
+    Attributes:
+        people: of whom, at some point of the log.
+        sums: (m, d) of each person in ``people.persons``; zeros for one without faces.
+    """
+
+    people: People
+    sums: Floats
+
+
 def changed(people: People, **changes: Any) -> People:
     """The people with some attributes replaced."""
     return dataclasses.replace(people, **changes)

@@ -44,6 +44,11 @@ def snapshot(user_id: str, album_id: str, entry_id: str) -> str:
     return f"{album_prefix(user_id, album_id)}people/state/{entry_id}.npz"
 
 
+def centers(user_id: str, album_id: str, entry_id: str) -> str:
+    """Sums of the vectors of the clusters after an entry of the log; a cache."""
+    return f"{album_prefix(user_id, album_id)}people/centers/{entry_id}.npz"
+
+
 def packs(user_id: str, album_id: str, contract_id: str) -> str:
     """Prefix of the album's vectors of one contract, many photos to an object; a cache."""
     return f"{album_prefix(user_id, album_id)}people/vectors/{contract_id}/"

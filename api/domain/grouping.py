@@ -1,0 +1,263 @@
+"""What the machine makes of the faces under what people decided: pure functions to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.domain.certainty import face_confidence
+from api.domain.runs import NOBODY, Ids, MachineRun
+from api.domain.state import GONE, Flags, Floats, Ints, People, as_ids
+from api.domain.vectors import has_vector
+from api.ids import new_id
+from faceflow_ml import cluster_faces
+from faceflow_ml.clustering.incremental import GroupState, IncrementalAssigner
+from faceflow_ml.clustering.stable_ids import match_groups
+
+_CORE = 8
+"""Faces that stand for a cluster which a person knows but of which no face is pinned."""
+_CONFIDENCE_STEP = 0.02
+"""A change of confidence below it is not worth a write."""
+_LEFTOVERS = 5000
+"""Up to so many faces of nobody are looked at again when new ones come; more wait for all to be
+grouped anew, since looking takes time with their square."""
+
+
+@dataclass(frozen=True, eq=False)
+class NewFaces:
+    """Faces that the log has not seen: (k,) ids, their photos', quality, rows in the photo's
+    vectors, and (k, 512) vectors."""
+
+    ids: Ids
+    photos: Ids
+    quality: Floats
+    rows: Ints
+    vectors: Floats
+
+    def introduce(self) -> MachineRun:
+        """A run that brings the faces and moves nobody."""
+        none = np.empty(0, dtype=np.int32)
+        return MachineRun(
+            new_faces=self.ids,
+            new_photos=self.photos,
+            new_quality=self.quality,
+            new_rows=self.rows,
+            names=as_ids([]),
+            made=np.empty(0, dtype=np.bool_),
+            faces=none,
+            before=none,
+            after=none,
+            confidence=np.empty(0, dtype=np.float32),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """What people decided, as pairs of face numbers for the clustering.
+
+    core: cluster codes that people know, and the faces that stand for each. They share a group,
+        and none with those of another: only people merge people whom someone knows.
+    """
+
+    core: dict[int, NDArray[np.int64]]
+    must_link: list[tuple[int, int]]
+    cannot_link: list[tuple[int, int]]
+
+
+def constraints(people: People) -> Constraints:
+    """The decisions as must-links and cannot-links; they never contradict each other."""
+    known = _known(people)
+    core: dict[int, NDArray[np.int64]] = {}
+    for code in sorted(known):
+        members = people.members(code)
+        pinned = members[people.pinned[members]]
+        if not len(pinned):
+            surest = np.argsort(-people.confidence[members], kind="stable")
+            pinned = members[surest[:_CORE]]
+        core[code] = pinned
+    first = {code: int(faces[0]) for code, faces in core.items()}
+    must = [(first[code], int(face)) for code, faces in core.items() for face in faces[1:]]
+    codes = sorted(core)
+    cannot = [(first[a], first[b]) for i, a in enumerate(codes) for b in codes[i + 1 :]]
+    cannot += [
+        (face, first[code])
+        for face, code in sorted(people.rejected)
+        if code in first and people.cluster[face] not in (code, GONE)
+    ]
+    return Constraints(core, must, cannot)
+
+
+def _known(people: People) -> set[int]:
+    """The persons with faces whom people have said something of."""
+    alive = set(people.alive())
+    known = {code for code in alive if people.persons[code].label or people.persons[code].hidden}
+    held = people.cluster[people.pinned]
+    known |= set(np.unique(held[held >= 0]).tolist())
+    known |= {code for _, code in people.rejected}
+    known |= {people.code[c] for pair in people.dismissed for c in pair if c in people.code}
+    return known & alive
+
+
+def group_all(people: People, vectors: Floats, threshold: float) -> MachineRun:
+    """Group every face anew.
+
+    People's word holds: constraints, and pinned faces stay. A group goes on under the id of the
+    cluster whose core it holds, or else of the one it overlaps most.
+
+    Args:
+        people: with the new faces, which are nobody's yet.
+        vectors: (n, 512) of all; those without one stay where they are.
+        threshold: see `faceflow_ml.cluster_faces`.
+    """
+    chosen = np.flatnonzero(has_vector(vectors) & (people.cluster != GONE))
+    place = np.full(len(people.table), -1, dtype=np.int64)
+    place[chosen] = np.arange(len(chosen))
+    decided = constraints(people)
+    labels = cluster_faces(
+        vectors[chosen],
+        people.table.photo[chosen],
+        must_link=_local(decided.must_link, place),
+        cannot_link=_local(decided.cannot_link, place),
+        quality=people.table.quality[chosen],
+        threshold=threshold,
+    )
+    after: list[str | None] = [None] * len(chosen)
+    names = _names(people, decided, chosen, place, labels)
+    for k, label in enumerate(labels.tolist()):
+        after[k] = names[label] if label >= 0 else None
+    # Someone whose only word is a name must not vanish into nobody for want of similar faces.
+    for code, faces in decided.core.items():
+        for k in place[faces][place[faces] >= 0].tolist():
+            after[k] = people.persons[code].id
+    return _run(people, chosen, after, face_confidence(vectors[chosen], after, threshold))
+
+
+def _local(pairs: Sequence[tuple[int, int]], place: NDArray[np.int64]) -> list[tuple[int, int]]:
+    ends = ((int(place[a]), int(place[b])) for a, b in pairs)
+    return [(a, b) for a, b in ends if a >= 0 and b >= 0]
+
+
+def _names(
+    people: People,
+    decided: Constraints,
+    chosen: NDArray[np.int64],
+    place: NDArray[np.int64],
+    labels: NDArray[np.int64],
+) -> list[str]:
+    """The cluster id of each group."""
+    count = int(labels.max(initial=-1)) + 1
+    names: list[str | None] = [None] * count
+    for code, faces in decided.core.items():
+        there = place[faces]
+        group = int(labels[there[there >= 0][0]]) if (there >= 0).any() else NOBODY
+        if group >= 0:
+            names[group] = people.persons[code].id
+    free = np.array([name is None for name in names], dtype=np.bool_)
+    number = np.append(np.cumsum(free) - 1, NOBODY)
+    number[:-1][~free] = NOBODY
+    old = {}
+    for k, face in enumerate(chosen.tolist()):
+        code = int(people.cluster[face])
+        if code >= 0 and code not in decided.core:
+            old[str(k)] = people.persons[code].id
+    faces_now = [str(k) for k in range(len(chosen))]
+    matched = match_groups(old, faces_now, number[labels]).ids
+    known = set(people.code)
+    fresh = iter([name if name in known else new_id() for name in matched])
+    return [next(fresh) if name is None else name for name in names]
+
+
+def assign_new(people: People, vectors: Floats, threshold: float, first_new: int) -> MachineRun:
+    """Let new faces join the clusters that there are, or found new ones together.
+
+    Args:
+        people: with the new faces, which are nobody's yet.
+        vectors: (n, 512) of all.
+        threshold: see `faceflow_ml.cluster_faces`.
+        first_new: number of the first new face.
+    """
+    usable = has_vector(vectors) & (people.cluster != GONE)
+    member = np.flatnonzero(usable & (people.cluster >= 0))
+    looked = np.flatnonzero(usable & (people.cluster == NOBODY))
+    if len(looked) > _LEFTOVERS:
+        looked = looked[looked >= first_new]
+    codes, row = np.unique(people.cluster[member], return_inverse=True)
+    sums = np.zeros((len(codes), vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, row, vectors[member])
+    ids = [people.persons[code].id for code in codes.tolist()]
+    state = GroupState(
+        ids=np.array(ids, dtype=np.str_),
+        sums=sums,
+        counts=np.bincount(row, minlength=len(codes)).astype(np.int64),
+        next_number=1,
+    )
+    assigned = IncrementalAssigner(state, threshold).assign(
+        vectors[looked],
+        people.table.photo[looked],
+        _excluded(people, looked),
+        quality=people.table.quality[looked],
+    )
+    made: dict[str, str] = {}
+    after = [
+        name if name is None or name in people.code else made.setdefault(name, new_id())
+        for name in assigned
+    ]
+    everyone = np.concatenate([member, looked])
+    now = [people.persons[code].id for code in people.cluster[member].tolist()]
+    sure = face_confidence(vectors[everyone], [*now, *after], threshold)
+    return _run(people, looked, after, sure[len(member) :])
+
+
+def _excluded(people: People, faces: NDArray[np.int64]) -> list[set[str]]:
+    """For each face the clusters that it must not join: those that have a face of its photo, and
+    those that a person said it is not."""
+    photo, cluster = people.table.photo, people.cluster
+    wanted = np.zeros(len(people.table.photo_ids), dtype=np.bool_)
+    wanted[photo[faces]] = True
+    in_photo: dict[int, set[str]] = {}
+    for face in np.flatnonzero(wanted[photo] & (cluster >= 0)).tolist():
+        person = people.persons[int(cluster[face])]
+        in_photo.setdefault(int(photo[face]), set()).add(person.id)
+    said: dict[int, set[str]] = {}
+    for face, code in people.rejected:
+        said.setdefault(face, set()).add(people.persons[code].id)
+    return [
+        in_photo.get(int(photo[face]), set()) | said.get(face, set()) for face in faces.tolist()
+    ]
+
+
+def _run(
+    people: People, faces: NDArray[np.int64], after: Sequence[str | None], sure: Floats
+) -> MachineRun:
+    """The run that moves faces to where they belong now, as far as that differs."""
+    stays: Flags = people.pinned[faces]
+    was = people.cluster[faces]
+    names = sorted({name for name in after if name is not None})
+    made = [name for name in names if name not in people.code]
+    codes = {name: people.code[name] for name in names if name in people.code}
+    codes |= {name: len(people.persons) + k for k, name in enumerate(made)}
+    target = np.array([NOBODY if name is None else codes[name] for name in after], dtype=np.int32)
+    target = np.where(stays, was, target)
+    regraded = np.abs(sure - people.confidence[faces]) >= _CONFIDENCE_STEP
+    regraded &= (target >= 0) & ~people.confirmed[faces]
+    moves = (target != was) | regraded
+    used = np.unique(np.concatenate([was[moves], target[moves]]))
+    used = used[used >= 0]
+    all_names = [*(person.id for person in people.persons), *made]
+    number = np.full(len(all_names) + 1, NOBODY, dtype=np.int32)
+    number[used] = np.arange(len(used))
+    return MachineRun(
+        new_faces=as_ids([]),
+        new_photos=as_ids([]),
+        new_quality=np.empty(0, dtype=np.float32),
+        new_rows=np.empty(0, dtype=np.int32),
+        names=as_ids(all_names[code] for code in used.tolist()),
+        made=used >= len(people.persons),
+        faces=faces[moves].astype(np.int32),
+        before=number[was[moves]],
+        after=number[target[moves]],
+        confidence=sure[moves].astype(np.float32),
+    )
