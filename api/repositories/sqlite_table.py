@@ -146,6 +146,14 @@ class SqliteTable:
         for start in range(0, len(writes), _BATCH):
             self._writer.run(_prepare_many(writes[start : start + _BATCH]))
 
+    def delete_partition(self, pk: str) -> int:
+        removed = 0
+        while True:
+            count = self._writer.run(lambda connection: _clear(connection, pk))
+            removed += count
+            if count < _BATCH:
+                return removed
+
     def query(
         self,
         pk: str,
@@ -370,3 +378,10 @@ def _expire(connection: sqlite3.Connection, before: float) -> int:
     ).fetchall()
     connection.executemany(_DELETE, keys)
     return len(keys)
+
+
+def _clear(connection: sqlite3.Connection, pk: str) -> int:
+    chosen = "SELECT sk FROM items WHERE pk = ? LIMIT ?"
+    return connection.execute(
+        f"DELETE FROM items WHERE pk = ? AND sk IN ({chosen})", (pk, pk, _BATCH)
+    ).rowcount

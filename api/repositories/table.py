@@ -158,6 +158,11 @@ class Table(Protocol):
         """
         ...
 
+    def delete_partition(self, pk: str) -> int:
+        """Remove every item of a partition, not atomically: repeat after a crash. Returns how many
+        there were."""
+        ...
+
     def query(
         self,
         pk: str,
