@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import BadZipFile
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.fingerprint import fingerprint_samples
@@ -142,40 +142,3 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
         faces = self.transform([self.cache.images[i] for i in positions], int(seed))
         images = torch.from_numpy(faces).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self.cache.labels[positions])
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """A shuffle of every epoch that depends on the seed and the epoch alone, shared over ranks.
-
-    Args:
-        length: number of samples.
-        position: returns the epoch and how many samples of this rank's share are done in it; asked
-            whenever iteration begins, so that a resumed run goes on inside its epoch.
-        seed: of the shuffles.
-        rank: which share of each epoch this process takes.
-        world_size: number of shares; all have the same length.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        position: Callable[[], tuple[int, int]],
-        *,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.length = length
-        self.position = position
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-
-    def __len__(self) -> int:
-        return self.length // self.world_size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch, done = self.position()
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
-        share = order[self.rank :: self.world_size][: len(self)][done:]
-        return iter([(epoch, int(position)) for position in share])

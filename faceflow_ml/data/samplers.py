@@ -1,52 +1,30 @@
-"""Which sample comes when: shuffles that resume exactly, and batches balanced over identities.
-
-Every order is a pure function of the seed and the epoch; each process takes its share by rank. They
-are plain iterables: pass them to a loader as ``sampler`` or ``batch_sampler``.
-"""
+"""Which sample comes when: orders that resume exactly, are shared over processes, and may balance
+identities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.data import Sampler
 
 
-class _Resumable:
-    """The epoch, the share of this process, and where to start."""
+class EpochSampler(Sampler[tuple[int, int]]):
+    """All samples in a new order every epoch, or as many drawn by weight.
 
-    def __init__(self, seed: int, rank: int, world_size: int) -> None:
-        if world_size < 1 or not 0 <= rank < world_size:
-            raise ValueError(f"rank must be in [0, world_size), got {rank} of {world_size}")
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
-        self._start = 0
-
-    def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Choose the epoch of the next pass, which leaves out the first ``start`` items.
-
-        ``start`` counts what this process took before it stopped, and holds for one pass.
-        """
-        self.epoch = epoch
-        self._start = start
-
-    def _take_start(self) -> int:
-        start, self._start = self._start, 0
-        return start
-
-
-class ShuffleSampler(_Resumable):
-    """All positions in a new order every epoch, or as many drawn by weight.
+    The order is a pure function of the seed and the epoch; each process takes its share by rank.
+    Yields ``(epoch, position)`` pairs, so that augmentation can depend on both.
 
     Args:
         length: number of samples.
+        position: returns the epoch and how many samples of this rank's share are done in it; asked
+            whenever iteration begins, so that a resumed run goes on inside its epoch.
         seed: of the orders.
-        rank: which share of an epoch this process takes.
-        world_size: number of shares. All have ``length // world_size`` positions; the few that are
-            left over change with the epoch.
-        weights: (length,) non-negative; positions are then drawn with replacement in proportion.
+        rank: which share of each epoch this process takes.
+        world_size: number of shares; all have the same length.
+        weights: ``(length,)`` non-negative; positions are then drawn with replacement in
+            proportion.
 
     Raises:
         ValueError: a rank outside the world, fewer samples than processes, or bad weights.
@@ -55,98 +33,37 @@ class ShuffleSampler(_Resumable):
     def __init__(
         self,
         length: int,
+        position: Callable[[], tuple[int, int]],
         *,
-        seed: int = 0,
+        seed: int,
         rank: int = 0,
         world_size: int = 1,
         weights: NDArray[np.floating] | None = None,
     ) -> None:
-        super().__init__(seed, rank, world_size)
+        if world_size < 1 or not 0 <= rank < world_size:
+            raise ValueError(f"rank must be in [0, world_size), got {rank} of {world_size}")
         if length < world_size:
             raise ValueError(f"{length} samples are too few for {world_size} processes")
         self.length = length
+        self.position = position
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
         self._cumulative = None if weights is None else _cumulative(weights, length)
 
     def __len__(self) -> int:
         return self.length // self.world_size
 
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng([self.seed, self.epoch])
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch, done = self.position()
+        rng = np.random.default_rng((self.seed, epoch))
         if self._cumulative is None:
             order = rng.permutation(self.length)
         else:
             # The right-hand side: a weight of zero is never drawn, even by a draw of exactly 0.
             order = np.searchsorted(self._cumulative, rng.random(self.length), side="right")
-        share = order[self.rank :: self.world_size][: len(self)]
-        return iter(share[self._take_start() :].tolist())
-
-
-class BalancedIdentityBatches(_Resumable):
-    """Batches of P identities with K faces each (Hermans et al., 2017).
-
-    Identities take turns: none comes again before all others had theirs (the last few of a round
-    that do not fill a batch sit it out, others each round). The faces of one are drawn without
-    replacement while they last.
-
-    Args:
-        labels: (n,) the identity of every sample.
-        identities: P, identities a batch.
-        faces: K, faces of each.
-        seed, rank, world_size: as for :class:`ShuffleSampler`. Processes get disjoint identities.
-        batches: batches an epoch for each process; None takes about as many faces as there are.
-
-    Raises:
-        ValueError: fewer identities than P over all processes, or a size below 1.
-    """
-
-    def __init__(
-        self,
-        labels: Sequence[int] | Sequence[str] | NDArray[np.integer],
-        *,
-        identities: int,
-        faces: int,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        batches: int | None = None,
-    ) -> None:
-        super().__init__(seed, rank, world_size)
-        if identities < 1 or faces < 1 or (batches is not None and batches < 1):
-            raise ValueError("identities, faces and batches must be at least 1")
-        values = np.asarray(labels)
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        if len(counts) < identities * world_size:
-            raise ValueError(
-                f"{len(counts)} identities are too few for {world_size} x {identities} a batch"
-            )
-        self._members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
-        self.identities = identities
-        self.faces = faces
-        all_faces = identities * faces * world_size
-        self.batches = batches or max(1, round(len(values) / all_faces))
-
-    def __len__(self) -> int:
-        return self.batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        step = self.identities * self.world_size
-        batches_a_round = len(self._members) // step
-        order: NDArray[np.int64] | None = None
-        for batch in range(self._take_start(), self.batches):
-            round_, place = divmod(batch, batches_a_round)
-            if order is None or place == 0:
-                rng = np.random.default_rng([self.seed, self.epoch, round_])
-                order = rng.permutation(len(self._members))
-            first = place * step + self.rank * self.identities
-            rng = np.random.default_rng([self.seed, self.epoch, batch, self.rank + 1])
-            chosen = order[first : first + self.identities]
-            yield np.concatenate([self._draw(int(who), rng) for who in chosen]).tolist()
-
-    def _draw(self, who: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        members = self._members[who]
-        rounds = -(-self.faces // len(members))
-        drawn = [rng.permutation(members) for _ in range(rounds)]
-        return np.concatenate(drawn)[: self.faces]
+        share = order[self.rank :: self.world_size][: len(self)][done:]
+        return iter([(epoch, int(position)) for position in share])
 
 
 def class_balanced_weights(

@@ -87,6 +87,13 @@ class IdentityDataConfig(Section):
     batch_size: int = Field(256, ge=2)
     workers: int = Field(1, ge=0)
     limit: int | None = Field(None, ge=2, description="use only the first samples")
+    balance: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="0: each face once an epoch; towards 1: identities alike, however many faces "
+        "they have (beta of samplers.class_balanced_weights)",
+    )
     synthetic_people: int = Field(0, ge=0, description="fictional people mixed in")
     synthetic_faces: int = Field(8, ge=1, description="faces of each fictional person")
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import FaceDataset, IdentityCache, build_identity_cache
 from faceflow_ml.data.identity_sources import read_identities
+from faceflow_ml.data.samplers import class_balanced_weights
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
 from faceflow_ml.losses.margin import margin_at
@@ -66,9 +67,12 @@ class EmbedderData(L.LightningDataModule):
         dataset = FaceDataset(
             self.train_cache, FaceTransform(self.input_size, augment=True), seed=self.seed
         )
+        balance = self.config.balance
+        labels = self.train_cache.labels
         return resumable_loader(
             dataset,
             self.trainer,
+            weights=class_balanced_weights(labels, balance) if balance else None,
             batch_size=self.config.batch_size,
             workers=self.config.workers,
             seed=self.seed,

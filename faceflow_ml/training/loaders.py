@@ -7,9 +7,11 @@ from collections.abc import Callable, Sized
 from typing import Any, TypeVar, cast
 
 import lightning as L
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from faceflow_ml.data.identities import EpochSampler
+from faceflow_ml.data.samplers import EpochSampler
 from faceflow_ml.errors import FaceFlowError
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ def resumable_loader(
     workers: int,
     seed: int,
     collate: Callable[[Any], Any] = as_is,
+    weights: NDArray[np.float64] | None = None,
 ) -> DataLoader[Any]:
     """A shuffling loader whose place follows from the trainer's step, and from nothing else.
 
@@ -38,6 +41,7 @@ def resumable_loader(
         workers: loader processes.
         seed: of the shuffles.
         collate: makes a batch of samples; by default the dataset makes whole batches.
+        weights: how often each sample comes, relative to the others; by default alike.
 
     Raises:
         FaceFlowError: there are fewer samples than one batch.
@@ -56,7 +60,12 @@ def resumable_loader(
         return epoch, step * trainer.accumulate_grad_batches * batch_size
 
     sampler = EpochSampler(
-        length, position, seed=seed, rank=trainer.global_rank, world_size=trainer.world_size
+        length,
+        position,
+        seed=seed,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+        weights=weights,
     )
     return DataLoader(
         dataset,

@@ -22,7 +22,13 @@ from lightning.pytorch.callbacks import (
 
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.training.checkpoints import load_checkpoint
-from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, RunConfig, save_config
+from faceflow_ml.training.config import (
+    DetectorConfig,
+    EmbedderConfig,
+    RunConfig,
+    load_config,
+    save_config,
+)
 from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.tracking import mlflow_logger
 
@@ -151,16 +157,15 @@ def _claim_output(config: EmbedderConfig | DetectorConfig) -> None:
     if not file.exists():
         save_config(config, file)
         return
-    import yaml
-
-    earlier = yaml.safe_load(file.read_text(encoding="utf-8"))
+    # Validated, so that keys that are younger than the run have their defaults.
+    earlier = load_config(type(config), file, environment={}).model_dump(mode="json")
     now = config.model_dump(mode="json")
     changed = [
         f"{section}.{key}"
         for section, values in now.items()
         if section != "tracking"
         for key, value in values.items()
-        if earlier.get(section, {}).get(key) != value
+        if earlier[section][key] != value
     ]
     if changed:
         raise ConfigError(

@@ -10,7 +10,6 @@ import pytest
 
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import (
-    EpochSampler,
     FaceDataset,
     IdentityCache,
     build_identity_cache,
@@ -77,18 +76,6 @@ def test_batches_depend_on_seed_epoch_and_place_alone(tmp_path: Path) -> None:
     assert (images == again).all()
     other, _ = dataset.__getitems__([(3, 5), (3, 0)])
     assert (images != other).any()
-
-
-def test_sampler_resumes_inside_an_epoch_and_shares_over_ranks() -> None:
-    whole = list(EpochSampler(10, lambda: (4, 0), seed=3))
-    assert sorted(i for _, i in whole) == list(range(10))
-    assert list(EpochSampler(10, lambda: (4, 6), seed=3)) == whole[6:]
-    assert list(EpochSampler(10, lambda: (5, 0), seed=3)) != whole
-    shares = [
-        list(EpochSampler(10, lambda: (4, 0), seed=3, rank=rank, world_size=3)) for rank in range(3)
-    ]
-    assert [len(share) for share in shares] == [3, 3, 3]
-    assert len({i for share in shares for _, i in share}) == 9
 
 
 def test_fictional_people_join_real_ones(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 
 from faceflow_ml.data.fingerprint import fingerprint_files, fingerprint_samples
 from faceflow_ml.data.records import DetectionSample, Faces, IdentitySample
-from faceflow_ml.data.samplers import (
-    BalancedIdentityBatches,
-    ShuffleSampler,
-    class_balanced_weights,
-)
+from faceflow_ml.data.samplers import EpochSampler, class_balanced_weights
 from faceflow_ml.data.splits import near_duplicates, split_identities, split_photos
 from faceflow_ml.errors import FaceFlowError
 
@@ -111,101 +107,58 @@ def test_bad_splits_are_refused() -> None:
 # Samplers
 
 
-def test_shuffle_is_complete_and_shared_between_processes() -> None:
-    ranks = [ShuffleSampler(103, seed=1, rank=rank, world_size=4) for rank in range(4)]
-    shares = [list(sampler) for sampler in ranks]
-    assert [len(share) for share in shares] == [len(s) for s in ranks] == [25] * 4
+def positions(epoch: int, start: int = 0, **options: Any) -> list[int]:
+    sampler = EpochSampler(103, lambda: (epoch, start), seed=1, **options)
+    drawn = list(sampler)
+    assert {of for of, _ in drawn} <= {epoch}
+    assert len(sampler) == len(drawn) + start
+    return [position for _, position in drawn]
+
+
+def test_an_epoch_is_complete_and_shared_between_processes() -> None:
+    assert sorted(positions(0)) == list(range(103))
+    shares = [positions(0, rank=rank, world_size=4) for rank in range(4)]
+    assert [len(share) for share in shares] == [25] * 4
     assert len(set().union(*shares)) == 100
-    assert sorted(ShuffleSampler(103)) == list(range(103))
-    assert list(ranks[0]) == shares[0]
-    ranks[0].set_epoch(1)
-    assert list(ranks[0]) != shares[0]
+    assert positions(0) == positions(0) != positions(1)
 
 
-def test_shuffle_resumes_where_it_stopped_for_one_pass() -> None:
-    sampler = ShuffleSampler(50, seed=2)
-    sampler.set_epoch(4)
-    whole = list(sampler)
-    sampler.set_epoch(4, start=20)
-    assert list(sampler) == whole[20:]
-    assert list(sampler) == whole
+@pytest.mark.parametrize("weights", [None, np.arange(103.0)])
+def test_an_epoch_resumes_where_it_stopped(weights: np.ndarray | None) -> None:
+    whole = positions(4, weights=weights)
+    for start in (0, 1, 60, 103):
+        assert positions(4, start, weights=weights) == whole[start:]
 
 
 def test_weighted_draws_follow_the_weights() -> None:
     weights = np.array([0.0, 1.0, 3.0, 0.0] * 1000)
-    counts = Counter(i % 4 for i in ShuffleSampler(4000, weights=weights))
+    sampler = EpochSampler(4000, lambda: (0, 0), seed=0, weights=weights)
+    counts = Counter(i % 4 for _, i in sampler)
     assert set(counts) == {1, 2}
     assert counts[2] / counts[1] == pytest.approx(3, rel=0.15)
-    with pytest.raises(ValueError, match=r"weights must be \(3,\), got \(4000,\)"):
-        ShuffleSampler(3, weights=weights)
-    with pytest.raises(ValueError, match="not negative"):
-        ShuffleSampler(2, weights=np.array([1.0, -1.0]))
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    counts=st.lists(st.integers(1, 30), min_size=8, max_size=30),
-    faces=st.integers(1, 6),
-    world=st.integers(1, 2),
-    seed=st.integers(0, 100),
-)
-def test_identity_batches_are_balanced(
-    counts: list[int], faces: int, world: int, seed: int
-) -> None:
-    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    samplers = [
-        BalancedIdentityBatches(
-            labels, identities=4, faces=faces, seed=seed, rank=rank, world_size=world, batches=20
-        )
-        for rank in range(world)
-    ]
-    for batches in zip(*samplers, strict=True):
-        people: list[int] = []
-        for batch in batches:
-            found = Counter(labels[batch].tolist())
-            assert len(found) == 4
-            assert set(found.values()) == {faces}
-            people += found
-            for who in found:
-                drawn = [i for i in batch if labels[i] == who]
-                assert len(set(drawn)) == min(faces, counts[who])
-        assert len(set(people)) == 4 * world
-
-
-def test_identities_take_turns_however_many_faces_they_have() -> None:
-    labels = [0] * 1000 + [i for i in range(1, 16) for _ in range(3)]
-    sampler = BalancedIdentityBatches(labels, identities=4, faces=2, batches=40)
-    seen = Counter(labels[i] for batch in sampler for i in batch)
-    assert set(seen.values()) == {20}  # ten rounds of four batches, two faces each
-    assert len(BalancedIdentityBatches(labels, identities=4, faces=2)) == round(1045 / 8)
-
-
-def test_identity_batches_resume_and_change_with_the_epoch() -> None:
-    labels = np.repeat([f"p{i}" for i in range(10)], 7)
-    sampler = BalancedIdentityBatches(labels, identities=3, faces=2, seed=5, batches=11)
-    sampler.set_epoch(2)
-    whole = list(sampler)
-    assert len(whole) == len(sampler) == 11
-    assert all(first != second for first, second in pairwise(whole))
-    for start in range(11):
-        sampler.set_epoch(2, start=start)
-        assert list(sampler) == whole[start:]
-    sampler.set_epoch(3)
-    assert list(sampler) != whole
+def test_balance_gives_identities_equal_turns() -> None:
+    labels = np.array([0] * 1000 + [i for i in range(1, 101) for _ in range(5)])
+    weights = class_balanced_weights(labels, 0.9999)
+    sampler = EpochSampler(len(labels), lambda: (0, 0), seed=0, weights=weights)
+    share = np.mean([labels[i] == 0 for _, i in sampler])
+    assert share < 0.05  # it has two thirds of the faces
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("length", "options", "message"),
     [
-        ({"identities": 4, "faces": 1}, "3 identities are too few for 1 x 4"),
-        ({"identities": 2, "faces": 1, "world_size": 2}, "too few for 2 x 2"),
-        ({"identities": 0, "faces": 1}, "at least 1"),
-        ({"identities": 1, "faces": 1, "rank": 1}, "rank must be in"),
+        (3, {"rank": 1}, "rank must be in"),
+        (3, {"world_size": 4}, "3 samples are too few for 4"),
+        (3, {"weights": np.ones(4)}, r"weights must be \(3,\), got \(4,\)"),
+        (2, {"weights": np.array([1.0, -1.0])}, "not negative"),
+        (2, {"weights": np.zeros(2)}, "not all zero"),
     ],
 )
-def test_bad_samplers_are_refused(arguments: dict[str, int], message: str) -> None:
+def test_bad_samplers_are_refused(length: int, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        BalancedIdentityBatches([0, 1, 2], **arguments)
+        EpochSampler(length, lambda: (0, 0), seed=0, **options)
 
 
 def test_class_balanced_weights() -> None:
