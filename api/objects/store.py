@@ -6,7 +6,7 @@ not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -34,6 +34,15 @@ class Part:
     etag: str
 
 
+@dataclass(frozen=True)
+class NewObject:
+    """An object to store."""
+
+    key: str
+    data: bytes
+    content_type: str
+
+
 class ObjectMissing(Exception):
     """There is no object, or no multipart upload, of that name."""
 
@@ -47,6 +56,11 @@ class ObjectStore(Protocol):
 
     def put_file(self, key: str, file: Path, content_type: str) -> ObjectInfo:
         """Store a local file without reading it into memory."""
+        ...
+
+    def put_many(self, objects: Sequence[NewObject]) -> list[ObjectInfo]:
+        """Store several objects at once, which takes less time than one after the other; each is
+        atomic, all together are not."""
         ...
 
     def head(self, key: str) -> ObjectInfo | None:

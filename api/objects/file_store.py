@@ -1,0 +1,352 @@
+"""The object store of one machine: files under a folder.
+
+``objects/`` holds each object at its key; ``types/`` the content type where the extension does not
+say it; ``uploads/`` the parts of unfinished multipart uploads; ``temporary/`` what is being
+written. A file gets its name once it is whole and on the disk. Since keys are paths, no key may be
+the folder of another: ``a`` and ``a/b`` exclude each other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO
+
+from api.ids import is_id, new_id
+from api.objects.store import NewObject, ObjectInfo, ObjectMissing, Part
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._@=+-]*")
+_CHUNK = 256 * 2**10
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".npy": "application/x-npy",
+    ".zip": "application/zip",
+    ".json": "application/json",
+}
+_UNKNOWN = "application/octet-stream"
+MAX_KEY = 1024
+MAX_PARTS = 10_000
+
+
+class FileObjectStore:
+    """Objects in files under ``root``, which is made if it is not there."""
+
+    def __init__(self, root: Path) -> None:
+        self._objects = root / "objects"
+        self._types = root / "types"
+        self._uploads = root / "uploads"
+        self._temporary = root / "temporary"
+        for folder in (self._objects, self._types, self._uploads, self._temporary):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._syncs = ThreadPoolExecutor(8, thread_name_prefix="sync")
+
+    def put(self, key: str, data: bytes | BinaryIO, content_type: str) -> ObjectInfo:
+        path = self._path(key)
+        with self.temporary() as file:
+            _copy(data, file)
+            _sync(file)
+            return self._commit(file, key, path, content_type)
+
+    def put_many(self, objects: Sequence[NewObject]) -> list[ObjectInfo]:
+        # The disk syncs many files in hardly more time than one.
+        return list(
+            self._syncs.map(lambda new: self.put(new.key, new.data, new.content_type), objects)
+        )
+
+    def put_file(self, key: str, file: Path, content_type: str) -> ObjectInfo:
+        with file.open("rb") as source:
+            return self.put(key, source, content_type)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        path = self._path(key)
+        try:
+            return self._info(key, path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def get(self, key: str) -> bytes:
+        with self.open(key) as file:
+            return file.read()
+
+    def open(self, key: str) -> BinaryIO:
+        """The object as a file; it stays readable if it is replaced or removed meanwhile.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        try:
+            return self._path(key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ObjectMissing(key) from None
+
+    def info_of(self, key: str, file: BinaryIO) -> ObjectInfo:
+        """What `head` says, of an object that is open."""
+        return self._info(key, os.fstat(file.fileno()))
+
+    def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        if start < 0 or (length is not None and length < 0):
+            raise ValueError(f"start is {start} and length {length}, expected 0 or more")
+        return _chunks(self.open(key), start, length)
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
+        for key, entry in _walk(self._objects, prefix):
+            with suppress(FileNotFoundError):
+                yield self._info(key, entry.stat())
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            path = self._path(key)
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                path.unlink()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (self._types / key).unlink()
+            _prune(path.parent, self._objects)
+            _prune((self._types / key).parent, self._types)
+
+    def delete_prefix(self, prefix: str) -> int:
+        if not prefix:
+            raise ValueError("the prefix is empty: that would remove everything")
+        for upload in self._uploads_of(prefix):
+            shutil.rmtree(upload, ignore_errors=True)
+        count = 0
+        for info in list(self.list_objects(prefix)):
+            self.delete([info.key])
+            count += 1
+        # Types that a stopped process left without their objects.
+        for key, _ in list(_walk(self._types, prefix)):
+            self.delete([key])
+        _sync_folder(self._objects)
+        return count
+
+    def start_multipart(self, key: str, content_type: str) -> str:
+        self._path(key)
+        upload = new_id()
+        draft = self._temporary / upload
+        draft.mkdir(mode=0o700)
+        (draft / "key").write_text(f"{key}\n{_checked_type(content_type)}\n")
+        os.replace(draft, self._uploads / upload)
+        return upload
+
+    def put_part(self, key: str, upload: str, number: int, data: bytes | BinaryIO) -> Part:
+        self._upload(key, upload)
+        with self.temporary() as file:
+            _copy(data, file)
+            return self.commit_part(file, key, upload, number)
+
+    def list_parts(self, key: str, upload: str) -> list[Part]:
+        folder, _ = self._upload(key, upload)
+        numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+        return [_part(number, (folder / str(number)).stat()) for number in numbers]
+
+    def complete_multipart(self, key: str, upload: str, parts: list[Part]) -> ObjectInfo:
+        folder, content_type = self._upload(key, upload)
+        numbers = [part.number for part in parts]
+        if not parts or numbers != sorted(set(numbers)):
+            raise ValueError("parts must be given once each, in the order of their numbers")
+        stored = {part.number: part for part in self.list_parts(key, upload)}
+        for part in parts:
+            if stored.get(part.number) != part:
+                raise ObjectMissing(f"part {part.number} of {key}")
+        with self.temporary() as file:
+            for number in numbers:
+                with (folder / str(number)).open("rb") as source:
+                    shutil.copyfileobj(source, file, _CHUNK)
+            info = self.commit(file, key, content_type)
+        shutil.rmtree(folder, ignore_errors=True)
+        return info
+
+    def abort_multipart(self, key: str, upload: str) -> None:
+        with suppress(ObjectMissing):
+            shutil.rmtree(self._upload(key, upload)[0], ignore_errors=True)
+
+    @contextmanager
+    def temporary(self) -> Iterator[BinaryIO]:
+        """A file to write to; it vanishes unless `commit` or `commit_part` gives it its place."""
+        with NamedTemporaryFile(dir=self._temporary, delete=False) as file:
+            try:
+                yield file  # type: ignore[misc]
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+    def commit(self, file: BinaryIO, key: str, content_type: str) -> ObjectInfo:
+        """Make a `temporary` file the object ``key``."""
+        path = self._path(key)
+        _sync(file)
+        return self._commit(file, key, path, content_type)
+
+    def commit_part(self, file: BinaryIO, key: str, upload: str, number: int) -> Part:
+        """Make a `temporary` file a part of an upload."""
+        if not 1 <= number <= MAX_PARTS:
+            raise ValueError(f"part number {number}, expected 1 to {MAX_PARTS}")
+        folder, _ = self._upload(key, upload)
+        _sync(file)
+        part = _part(number, os.fstat(file.fileno()))
+        try:
+            os.replace(file.name, folder / str(number))
+        except FileNotFoundError:  # aborted meanwhile
+            raise ObjectMissing(f"upload {upload}") from None
+        _sync_folder(folder)
+        return part
+
+    def remove_stale(self, older_than: float) -> int:
+        """Remove what stopped processes left half-written before ``older_than`` (epoch seconds),
+        and return how much it was."""
+        removed = 0
+        for path in self._temporary.iterdir():
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < older_than:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    removed += 1
+        return removed
+
+    def _commit(self, file: BinaryIO, key: str, path: Path, content_type: str) -> ObjectInfo:
+        note = self._types / key
+        if _checked_type(content_type) != _type_of(path):
+            with self.temporary() as draft:
+                draft.write(content_type.encode())
+                _sync(draft)
+                _place(draft, note)
+            _place(file, path)
+        else:
+            _place(file, path)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                note.unlink()
+        return self._info(key, os.fstat(file.fileno()))
+
+    def _path(self, key: str) -> Path:
+        if len(key) > MAX_KEY or not all(map(_SEGMENT.fullmatch, key.split("/"))):
+            raise ValueError(f"{key!r} is no object key")
+        return self._objects / key
+
+    def _info(self, key: str, stat: os.stat_result) -> ObjectInfo:
+        try:
+            content_type = (self._types / key).read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            content_type = _type_of(self._objects / key)
+        return ObjectInfo(key, stat.st_size, content_type, _etag(stat))
+
+    def _upload(self, key: str, upload: str) -> tuple[Path, str]:
+        folder = self._uploads / upload
+        try:
+            if not is_id(upload):
+                raise FileNotFoundError
+            found, content_type = (folder / "key").read_text().splitlines()
+        except FileNotFoundError:
+            raise ObjectMissing(f"upload {upload}") from None
+        if found != key:
+            raise ObjectMissing(f"upload {upload}")
+        return folder, content_type
+
+    def _uploads_of(self, prefix: str) -> Iterator[Path]:
+        for folder in list(self._uploads.iterdir()):
+            with suppress(FileNotFoundError):
+                if (folder / "key").read_text().startswith(prefix):
+                    yield folder
+
+
+def _checked_type(content_type: str) -> str:
+    if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(; ?[\w=.+-]+)*", content_type, re.ASCII):
+        raise ValueError(f"{content_type!r} is no content type")
+    return content_type
+
+
+def _type_of(path: Path) -> str:
+    return _TYPES.get(path.suffix, _UNKNOWN)
+
+
+def _etag(stat: os.stat_result) -> str:
+    # Every write is a new file, so that these change without reading the content.
+    return f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
+def _part(number: int, stat: os.stat_result) -> Part:
+    return Part(number, stat.st_size, _etag(stat))
+
+
+def _copy(data: bytes | BinaryIO, file: BinaryIO) -> None:
+    shutil.copyfileobj(BytesIO(data) if isinstance(data, bytes) else data, file, _CHUNK)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place(file: BinaryIO, path: Path) -> None:
+    """Give a synced file its name, in one step."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The last object of the folder may be removed just now, and the folder with it.
+        with suppress(FileNotFoundError):
+            os.replace(file.name, path)
+            break
+    with suppress(FileNotFoundError):
+        _sync_folder(path.parent)
+
+
+def _prune(folder: Path, root: Path) -> None:
+    """Remove folders that are empty, up to ``root``: their names tell of users too."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _chunks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        left = length
+        while left is None or left > 0:
+            chunk = file.read(_CHUNK if left is None else min(_CHUNK, left))
+            if not chunk:
+                return
+            if left is not None:
+                left -= len(chunk)
+            yield chunk
+
+
+def _walk(root: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files under ``root`` whose path begins with ``prefix``, in the order of their keys."""
+    folder, _, start = prefix.rpartition("/")
+    if folder and not all(map(_SEGMENT.fullmatch, folder.split("/"))):
+        return
+    yield from _walk_folder(root / folder, f"{folder}/" if folder else "", start)
+
+
+def _walk_folder(folder: Path, key: str, start: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    try:
+        with os.scandir(folder) as entries:
+            # A folder sorts as its keys do, with the slash.
+            found = sorted(
+                (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name, entry)
+                for entry in entries
+                if entry.name.startswith(start)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name, entry in found:
+        if name.endswith("/"):
+            yield from _walk_folder(folder / entry.name, f"{key}{name}", "")
+        else:
+            yield f"{key}{name}", entry
