@@ -1,4 +1,4 @@
-"""Where each person lies among the vectors, kept up to date without reading every face.
+"""Where persons lie among the vectors, kept up to date without reading every face.
 
 A run, which has every vector at hand, keeps the sums of its clusters. What people decided since
 moves whole clusters or few faces: the sums follow from those of the run and the vectors of the
@@ -62,8 +62,8 @@ def _kept(services: Services, album: Album) -> Centers | None:
 
 def _sums(people: People, vectors: Floats) -> Floats:
     sums = np.zeros((len(people.persons), vectors.shape[1]), dtype=np.float32)
-    member = people.cluster >= 0
-    np.add.at(sums, people.cluster[member], vectors[member])
+    member = people.mode >= 0
+    np.add.at(sums, people.mode[member], vectors[member])
     return sums
 
 
@@ -71,7 +71,7 @@ def _moved(services: Services, album: Album, base: Centers, people: People) -> C
     """From the sums at one point of the log to those at another."""
     if base.people is people:
         return base
-    old, new = base.people.cluster, people.cluster
+    old, new = base.people.mode, people.mode
     m_old, m_new = len(base.people.persons), len(people.persons)
     # Of each old cluster, the part that is together still and largest goes as a whole: its sum is
     # the old sum less the other parts'. Only those are read.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.domain.certainty import face_confidence
 from api.domain.runs import NOBODY, Ids, MachineRun
-from api.domain.state import GONE, Flags, Floats, Ints, People, as_ids
+from api.domain.state import GONE, Floats, Ints, People, as_ids
 from api.domain.vectors import has_vector
 from api.ids import new_id
 from faceflow_ml import cluster_faces
@@ -58,8 +59,8 @@ class NewFaces:
 class Constraints:
     """What people decided, as pairs of face numbers for the clustering.
 
-    core: cluster codes that people know, and the faces that stand for each. They share a group,
-        and none with those of another: only people merge people whom someone knows.
+    core: modes of people whom somebody knows, and the faces that stand for each. They share a
+        group, and none with those of another person: only people merge people whom they know.
     """
 
     core: dict[int, NDArray[np.int64]]
@@ -69,25 +70,33 @@ class Constraints:
 
 def constraints(people: People) -> Constraints:
     """The decisions as must-links and cannot-links; they never contradict each other."""
-    known = _known(people)
     core: dict[int, NDArray[np.int64]] = {}
-    for code in sorted(known):
+    first: dict[int, list[int]] = {}
+    for code in sorted(_known(people)):
         members = people.members(code)
-        pinned = members[people.pinned[members]]
-        if not len(pinned):
-            surest = np.argsort(-people.confidence[members], kind="stable")
-            pinned = members[surest[:_CORE]]
-        core[code] = pinned
-    first = {code: int(faces[0]) for code, faces in core.items()}
-    must = [(first[code], int(face)) for code, faces in core.items() for face in faces[1:]]
-    codes = sorted(core)
-    cannot = [(first[a], first[b]) for i, a in enumerate(codes) for b in codes[i + 1 :]]
+        modes = people.mode[members]
+        for mode in np.unique(modes).tolist():
+            core[mode] = _core(people, members[modes == mode])
+            first.setdefault(code, []).append(int(core[mode][0]))
+    must = [(int(faces[0]), int(face)) for faces in core.values() for face in faces[1:]]
+    cannot = [
+        (one, other) for a, b in combinations(first, 2) for one in first[a] for other in first[b]
+    ]
     cannot += [
-        (face, first[code])
+        (face, one)
         for face, code in sorted(people.rejected)
-        if code in first and people.cluster[face] not in (code, GONE)
+        if people.cluster[face] not in (code, GONE)
+        for one in first.get(code, [])
     ]
     return Constraints(core, must, cannot)
+
+
+def _core(people: People, members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The faces that people placed, or else the surest."""
+    pinned = members[people.pinned[members]]
+    if len(pinned):
+        return pinned
+    return members[np.argsort(-people.confidence[members], kind="stable")[:_CORE]]
 
 
 def _known(people: People) -> set[int]:
@@ -124,15 +133,14 @@ def group_all(people: People, vectors: Floats, threshold: float) -> MachineRun:
         quality=people.table.quality[chosen],
         threshold=threshold,
     )
-    after: list[str | None] = [None] * len(chosen)
     names = _names(people, decided, chosen, place, labels)
-    for k, label in enumerate(labels.tolist()):
-        after[k] = names[label] if label >= 0 else None
-    # Someone whose only word is a name must not vanish into nobody for want of similar faces.
-    for code, faces in decided.core.items():
+    after = [names[label] if label >= 0 else None for label in labels.tolist()]
+    # Someone known must not vanish into nobody for want of similar faces.
+    for mode, faces in decided.core.items():
         for k in place[faces][place[faces] >= 0].tolist():
-            after[k] = people.persons[code].id
-    return _run(people, chosen, after, face_confidence(vectors[chosen], after, threshold))
+            after[k] = people.persons[mode].id
+    sure = face_confidence(vectors[chosen], after, threshold)
+    return _run(people, chosen, after, sure)
 
 
 def _local(pairs: Sequence[tuple[int, int]], place: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -147,26 +155,23 @@ def _names(
     place: NDArray[np.int64],
     labels: NDArray[np.int64],
 ) -> list[str]:
-    """The cluster id of each group."""
-    count = int(labels.max(initial=-1)) + 1
-    names: list[str | None] = [None] * count
-    for code, faces in decided.core.items():
-        there = place[faces]
-        group = int(labels[there[there >= 0][0]]) if (there >= 0).any() else NOBODY
-        if group >= 0:
-            names[group] = people.persons[code].id
+    """The cluster id of each group: of the core in it, or of most of its faces, or a new one."""
+    names: list[str | None] = [None] * (int(labels.max(initial=-1)) + 1)
+    for mode, faces in decided.core.items():
+        groups = labels[place[faces][place[faces] >= 0]]
+        if len(groups) and groups[0] >= 0 and names[groups[0]] is None:
+            names[groups[0]] = people.persons[mode].id
+    # The rest are numbered anew for matching, NOBODY at the end for those of no group.
     free = np.array([name is None for name in names], dtype=np.bool_)
-    number = np.append(np.cumsum(free) - 1, NOBODY)
-    number[:-1][~free] = NOBODY
-    old = {}
-    for k, face in enumerate(chosen.tolist()):
-        code = int(people.cluster[face])
-        if code >= 0 and code not in decided.core:
-            old[str(k)] = people.persons[code].id
-    faces_now = [str(k) for k in range(len(chosen))]
-    matched = match_groups(old, faces_now, number[labels]).ids
-    known = set(people.code)
-    fresh = iter([name if name in known else new_id() for name in matched])
+    number = np.append(np.where(free, np.cumsum(free) - 1, NOBODY), NOBODY)
+    old = {
+        str(k): people.persons[mode].id
+        for k, mode in enumerate(people.mode[chosen].tolist())
+        if mode >= 0 and mode not in decided.core
+    }
+    everyone = [str(k) for k in range(len(chosen))]
+    matched = match_groups(old, everyone, number[labels]).ids
+    fresh = iter([name if name in people.code else new_id() for name in matched])
     return [next(fresh) if name is None else name for name in names]
 
 
@@ -184,14 +189,13 @@ def assign_new(people: People, vectors: Floats, threshold: float, first_new: int
     looked = np.flatnonzero(usable & (people.cluster == NOBODY))
     if len(looked) > _LEFTOVERS:
         looked = looked[looked >= first_new]
-    codes, row = np.unique(people.cluster[member], return_inverse=True)
-    sums = np.zeros((len(codes), vectors.shape[1]), dtype=np.float32)
+    modes, row = np.unique(people.mode[member], return_inverse=True)
+    sums = np.zeros((len(modes), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, row, vectors[member])
-    ids = [people.persons[code].id for code in codes.tolist()]
     state = GroupState(
-        ids=np.array(ids, dtype=np.str_),
+        ids=np.array([people.persons[mode].id for mode in modes.tolist()], dtype=np.str_),
         sums=sums,
-        counts=np.bincount(row, minlength=len(codes)).astype(np.int64),
+        counts=np.bincount(row, minlength=len(modes)).astype(np.int64),
         next_number=1,
     )
     assigned = IncrementalAssigner(state, threshold).assign(
@@ -206,41 +210,44 @@ def assign_new(people: People, vectors: Floats, threshold: float, first_new: int
         for name in assigned
     ]
     everyone = np.concatenate([member, looked])
-    now = [people.persons[code].id for code in people.cluster[member].tolist()]
+    now = [people.persons[mode].id for mode in people.mode[member].tolist()]
     sure = face_confidence(vectors[everyone], [*now, *after], threshold)
     return _run(people, looked, after, sure[len(member) :])
 
 
 def _excluded(people: People, faces: NDArray[np.int64]) -> list[set[str]]:
-    """For each face the clusters that it must not join: those that have a face of its photo, and
-    those that a person said it is not."""
+    """For each face the modes that it must not join: of people who have a face of its photo, and
+    of those that a person said it is not."""
     photo, cluster = people.table.photo, people.cluster
     wanted = np.zeros(len(people.table.photo_ids), dtype=np.bool_)
     wanted[photo[faces]] = True
-    in_photo: dict[int, set[str]] = {}
+    in_photo: dict[int, set[int]] = {}
     for face in np.flatnonzero(wanted[photo] & (cluster >= 0)).tolist():
-        person = people.persons[int(cluster[face])]
-        in_photo.setdefault(int(photo[face]), set()).add(person.id)
-    said: dict[int, set[str]] = {}
+        in_photo.setdefault(int(photo[face]), set()).add(int(cluster[face]))
+    said: dict[int, set[int]] = {}
     for face, code in people.rejected:
-        said.setdefault(face, set()).add(people.persons[code].id)
-    return [
+        said.setdefault(face, set()).add(code)
+    modes: dict[int, set[str]] = {}
+    for code, person in enumerate(people.persons):
+        modes.setdefault(people.resolve(code), set()).add(person.id)
+    barred = (
         in_photo.get(int(photo[face]), set()) | said.get(face, set()) for face in faces.tolist()
-    ]
+    )
+    return [set[str]().union(*(modes[code] for code in codes)) for codes in barred]
 
 
 def _run(
     people: People, faces: NDArray[np.int64], after: Sequence[str | None], sure: Floats
 ) -> MachineRun:
     """The run that moves faces to where they belong now, as far as that differs."""
-    stays: Flags = people.pinned[faces]
-    was = people.cluster[faces]
+    was = people.mode[faces]
     names = sorted({name for name in after if name is not None})
     made = [name for name in names if name not in people.code]
     codes = {name: people.code[name] for name in names if name in people.code}
     codes |= {name: len(people.persons) + k for k, name in enumerate(made)}
     target = np.array([NOBODY if name is None else codes[name] for name in after], dtype=np.int32)
-    target = np.where(stays, was, target)
+    target = np.where(people.pinned[faces], was, target)
+    target = _one_per_photo(people, faces, was, target, sure)
     regraded = np.abs(sure - people.confidence[faces]) >= _CONFIDENCE_STEP
     regraded &= (target >= 0) & ~people.confirmed[faces]
     moves = (target != was) | regraded
@@ -261,3 +268,23 @@ def _run(
         after=number[target[moves]],
         confidence=sure[moves].astype(np.float32),
     )
+
+
+def _one_per_photo(
+    people: People, faces: NDArray[np.int64], was: Ints, target: Ints, sure: Floats
+) -> Ints:
+    """The targets with all but one face of a photo in a merged person put out.
+
+    The clustering keeps faces of a photo out of one mode, not out of two modes of one person. Who
+    was placed by a person stays, then who was there, then the surest.
+    """
+    resolved = np.append(
+        people.resolved[:-2], np.arange(len(people.persons), target.max(initial=0) + 1)
+    )
+    person = np.where(target >= 0, resolved[target], NOBODY)
+    seat = people.table.photo[faces].astype(np.int64) * (len(resolved) + 1) + person
+    order = np.lexsort((-sure, target != was, ~people.pinned[faces], seat))
+    second = np.zeros(len(faces), dtype=np.bool_)
+    second[order[1:]] = seat[order][1:] == seat[order][:-1]
+    out = second & (person >= 0) & ~people.pinned[faces]
+    return np.where(out, np.int32(NOBODY), target)

@@ -14,8 +14,10 @@ Invariants, whatever the log:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.domain.decisions import (
     Confirm,
@@ -38,6 +40,7 @@ from api.domain.run_projection import apply_run
 from api.domain.runs import NOBODY, MachineRun
 from api.domain.state import GONE, Ints, People, Person, changed
 
+T = TypeVar("T", bound=np.generic)
 LoadRun = Callable[[str], MachineRun]
 """The run of an entry's id."""
 
@@ -173,8 +176,10 @@ def _renamed(people: People, rename: dict[int, int]) -> frozenset[tuple[str, str
 
 def _place(people: People, faces: Sequence[str], cluster: str, moment: str) -> People:
     """A person puts faces into a cluster, a new one if there is none of that id."""
-    code = people.find_origin(cluster)
-    if code is None:
+    mode = people.find_mode(cluster)
+    if mode is not None:
+        code = people.resolve(mode)
+    else:
         code = len(people.persons)
         person = Person(cluster, created_at=moment)
         people = changed(people, persons=(*people.persons, person))
@@ -183,11 +188,17 @@ def _place(people: People, faces: Sequence[str], cluster: str, moment: str) -> P
 
 def _confirm(people: People, payload: Confirm) -> People:
     """Holds of those faces only that are there still."""
-    code = people.find_origin(payload.cluster)
-    faces = people.numbers(payload.faces)
-    if code is None:
+    mode = people.find_mode(payload.cluster)
+    if mode is None:
         return people
-    return _moved(people, faces[people.cluster[faces] == code], code, placed=True)
+    faces = people.numbers(payload.faces)
+    faces = faces[people.cluster[faces] == people.resolve(mode)]
+    return changed(
+        people,
+        confidence=_with(people.confidence, faces, 1.0),
+        pinned=_with(people.pinned, faces, True),
+        confirmed=_with(people.confirmed, faces, True),
+    )
 
 
 def _reject(people: People, payload: Reject) -> People:
@@ -214,21 +225,23 @@ def _dismiss(people: People, payload: Dismiss) -> People:
 
 def _moved(people: People, faces: Ints, code: int, *, placed: bool) -> People:
     """Faces in another cluster; ``placed``: by a person who says who they are."""
-    cluster, confidence = people.cluster.copy(), people.confidence.copy()
-    pinned, confirmed = people.pinned.copy(), people.confirmed.copy()
-    cluster[faces] = code
-    confidence[faces] = 1.0 if placed else 0.0
-    pinned[faces] = placed
-    confirmed[faces] = placed
     moved = {(int(face), code) for face in faces} if placed else set()
     return changed(
         people,
-        cluster=cluster,
-        confidence=confidence,
-        pinned=pinned,
-        confirmed=confirmed,
+        cluster=_with(people.cluster, faces, code),
+        mode=_with(people.mode, faces, code),
+        confidence=_with(people.confidence, faces, 1.0 if placed else 0.0),
+        pinned=_with(people.pinned, faces, placed),
+        confirmed=_with(people.confirmed, faces, placed),
         rejected=people.rejected - moved,
     )
+
+
+def _with(array: NDArray[T], places: Ints, value: float) -> NDArray[T]:
+    """An array with other values in some places."""
+    array = array.copy()
+    array[places] = value
+    return array
 
 
 def ordered(first: str, second: str) -> tuple[str, str]:

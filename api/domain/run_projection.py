@@ -21,23 +21,28 @@ def apply_run(people: People, run: MachineRun, payload: Run, entry: Decision) ->
     """The people after a run."""
     people = with_new_faces(people, run)
     people, codes = _with_new_persons(people, run, entry.created_at)
-    before, after = codes[run.before], codes[run.after]
+    before, mode = codes[run.before], codes[run.after]
+    there = mode != _ABSENT
+    after = people.resolved[np.where(there, mode, NOBODY)]
 
-    holds = (people.cluster[run.faces] == before) & ~people.pinned[run.faces]
+    moves = (people.mode[run.faces] == before) & ~people.pinned[run.faces] & there
+    moves &= before != mode
     if people.rejected:
         pairs = zip(run.faces.tolist(), after.tolist(), strict=True)
-        holds &= np.array([pair not in people.rejected for pair in pairs], dtype=np.bool_)
-    moves = holds & (before != after) & (after != _ABSENT)
+        moves &= np.array([pair not in people.rejected for pair in pairs], dtype=np.bool_)
     moves = _without_conflicts(people, run.faces, after, moves)
-    cluster = people.cluster.copy()
+    cluster, modes = people.cluster.copy(), people.mode.copy()
     cluster[run.faces[moves]] = after[moves]
+    modes[run.faces[moves]] = mode[moves]
 
     # A confidence goes with its move; of a face that stays, it is of where it is now.
-    graded = (cluster[run.faces] == after) & ~people.confirmed[run.faces]
+    graded = (modes[run.faces] == mode) & ~people.confirmed[run.faces]
     confidence: Floats = people.confidence.copy()
     confidence[run.faces[graded]] = run.confidence[graded]
     confidence[cluster < 0] = 0.0
-    return changed(people, cluster=cluster, confidence=confidence, contract=payload.contract)
+    return changed(
+        people, cluster=cluster, mode=modes, confidence=confidence, contract=payload.contract
+    )
 
 
 def with_new_faces(people: People, run: MachineRun) -> People:
@@ -49,6 +54,7 @@ def with_new_faces(people: People, run: MachineRun) -> People:
         people,
         table=people.table.extended(run),
         cluster=np.append(people.cluster, np.full(k, NOBODY, dtype=np.int32)),
+        mode=np.append(people.mode, np.full(k, NOBODY, dtype=np.int32)),
         confidence=np.append(people.confidence, np.zeros(k, dtype=np.float32)),
         pinned=np.append(people.pinned, np.zeros(k, dtype=np.bool_)),
         confirmed=np.append(people.confirmed, np.zeros(k, dtype=np.bool_)),
@@ -66,7 +72,7 @@ def _with_new_persons(people: People, run: MachineRun, moment: str) -> tuple[Peo
     ]
     fresh = tuple(Person(name, created_at=moment) for name, made in named if made)
     people = changed(people, persons=(*people.persons, *fresh))
-    codes = [people.find_origin(name) for name, _ in named]
+    codes = [people.find_mode(name) for name, _ in named]
     known = [_ABSENT if code is None else code for code in codes]
     return people, np.array([*known, NOBODY], dtype=np.int32)
 

@@ -37,6 +37,7 @@ def to_bytes(people: People) -> bytes:
             "quality": table.quality,
             "row": table.row,
             "cluster": people.cluster,
+            "mode": people.mode,
             "confidence": people.confidence,
             "pinned": people.pinned,
             "confirmed": people.confirmed,
@@ -57,6 +58,7 @@ def from_bytes(data: bytes) -> People | None:
     return People(
         table=table,
         cluster=arrays["cluster"],
+        mode=arrays["mode"],
         confidence=arrays["confidence"],
         pinned=arrays["pinned"],
         confirmed=arrays["confirmed"],

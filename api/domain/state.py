@@ -94,6 +94,9 @@ class People:
     Attributes:
         table: the faces.
         cluster: (n,) number of each face's person in ``persons``; NOBODY, or GONE.
+        mode: (n,) the same before merges. Someone who was merged looks in more than one way, as
+            a child and later, say: runs go on to group each of the ways by itself, and know whose
+            they are.
         confidence: (n,) in [0, 1] that the face is that person.
         pinned: (n,) a person placed it, or merged the cluster it was in: runs do not move it.
         confirmed: (n,) a person said it of this very face.
@@ -109,6 +112,7 @@ class People:
 
     table: FaceTable
     cluster: Ints
+    mode: Ints
     confidence: Floats
     pinned: Flags
     confirmed: Flags
@@ -127,7 +131,7 @@ class People:
         ints, floats = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         flags = np.empty(0, dtype=np.bool_)
         table = FaceTable(as_ids([]), ints, as_ids([]), floats, ints)
-        return cls(table, ints, floats, flags, flags)
+        return cls(table, ints, ints, floats, flags, flags)
 
     @cached_property
     def code(self) -> dict[str, int]:
@@ -176,11 +180,18 @@ class People:
         code = self.code.get(cluster)
         return None if code is None else self.resolve(code)
 
-    def find_origin(self, cluster: str) -> int | None:
-        """As `find`; in place of a cluster whose split was undone, what it was split from."""
+    def find_mode(self, cluster: str) -> int | None:
+        """The cluster of an id whether merged or not; in place of one whose split was undone, what
+        it was split from."""
         while cluster not in self.code and cluster in self.unsplit:
             cluster = self.unsplit[cluster]
-        return self.find(cluster)
+        return self.code.get(cluster)
+
+    @cached_property
+    def resolved(self) -> Ints:
+        """(m + 2,) `resolve` of every cluster, and of GONE and NOBODY, which count from the end."""
+        codes = [self.resolve(code) for code in range(len(self.persons))]
+        return np.array([*codes, GONE, NOBODY], dtype=np.int32)
 
     def numbers(self, faces: Sequence[str]) -> Ints:
         """The numbers of faces that are there."""
@@ -202,11 +213,11 @@ class People:
 
 @dataclass(frozen=True, eq=False)
 class Centers:
-    """The vectors of persons, summed.
+    """The vectors of each way that persons look, summed.
 
     Attributes:
         people: of whom, at some point of the log.
-        sums: (m, d) of each person in ``people.persons``; zeros for one without faces.
+        sums: (m, d) of each mode, see `People`; zeros for one without faces.
     """
 
     people: People
