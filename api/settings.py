@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,6 +22,25 @@ class Settings(BaseSettings):
     """Where people reach the application; links and signed URLs begin with it."""
     web: Path | None = None
     """The built web client; None: beside the package, if it is there."""
+    signing_keys: SecretStr | None = None
+    """Keys of signed URLs and receipts, 32 characters or more each, one a line or by commas: the
+    first signs, all verify. None: ``local`` makes one."""
+    jwt_issuer: str | None = None
+    """Who issues the tokens: Cognito's ``https://cognito-idp.REGION.amazonaws.com/POOL``. None:
+    the local issuer, in ``local`` only."""
+    jwt_audience: str = "faceflow"
+    """The client id that tokens are for."""
+    jwks_url: str | None = None
+    """The issuer's keys; None: ``/.well-known/jwks.json`` under the issuer."""
+    token_seconds: int = Field(12 * 3600, ge=1)
+    """How long a token of the local issuer lives."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web clients that are not served from here."""
+    rate_per_user: float = Field(50.0, gt=0)
+    """Requests a second of one user, in the long run; bursts may be ten times as much."""
+    rate_per_address: float = Field(200.0, gt=0)
+    rate_sign_in: float = Field(2.0, gt=0)
+    """Tokens and share passwords a second asked for by one address, in the long run."""
     upload_url_seconds: int = Field(3600, ge=60)
     view_url_seconds: int = Field(3600, ge=60)
     max_photo_bytes: int = Field(100 * 2**20, ge=1)

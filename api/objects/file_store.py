@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from api.ids import is_id, new_id
@@ -95,7 +94,7 @@ class FileObjectStore:
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         if start < 0 or (length is not None and length < 0):
             raise ValueError(f"start is {start} and length {length}, expected 0 or more")
-        return _chunks(self.open(key), start, length)
+        return chunks(self.open(key), start, length)
 
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
         for key, entry in _walk(self._objects, prefix):
@@ -171,11 +170,12 @@ class FileObjectStore:
     @contextmanager
     def temporary(self) -> Iterator[BinaryIO]:
         """A file to write to; it vanishes unless `commit` or `commit_part` gives it its place."""
-        with NamedTemporaryFile(dir=self._temporary, delete=False) as file:
-            try:
-                yield file  # type: ignore[misc]
-            finally:
-                Path(file.name).unlink(missing_ok=True)
+        path = self._temporary / new_id()
+        try:
+            with open(path, "xb", opener=_open_private) as file:
+                yield file
+        finally:
+            path.unlink(missing_ok=True)
 
     def commit(self, file: BinaryIO, key: str, content_type: str) -> ObjectInfo:
         """Make a `temporary` file the object ``key``."""
@@ -253,6 +253,10 @@ class FileObjectStore:
                     yield folder
 
 
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _checked_type(content_type: str) -> str:
     if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(; ?[\w=.+-]+)*", content_type, re.ASCII):
         raise ValueError(f"{content_type!r} is no content type")
@@ -313,7 +317,8 @@ def _prune(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
-def _chunks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
+def chunks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
+    """The file from ``start`` on in chunks of bounded size; closed at the end."""
     with file:
         file.seek(start)
         left = length

@@ -1,0 +1,205 @@
+"""Reads and writes of objects by signed URL, on one machine; elsewhere the cloud answers them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Annotated, cast
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from api.objects.file_store import FileObjectStore, chunks
+from api.objects.hmac_signer import Grant, HmacSigner
+from api.objects.store import ObjectMissing
+from api.services import Services
+
+router = APIRouter(tags=["objects"])
+
+_WHOLE = 2**20
+_BUFFER = 2**20
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class RangeNotSatisfiable(ApiError):
+    """The range begins after the end."""
+
+    status = 416
+    title = "Range not satisfiable"
+
+
+class LengthRequired(ApiError):
+    """The upload does not say how long it is."""
+
+    status = 411
+    title = "Length required"
+
+
+class _Home:
+    """The store and the signer of one machine."""
+
+    def __init__(self, request: Request) -> None:
+        services = cast(Services, request.app.state.services)
+        store, signer = services.objects, services.signer
+        if not isinstance(store, FileObjectStore) or not isinstance(signer, HmacSigner):
+            raise NotFound("objects are kept elsewhere")
+        self.store = store
+        self.signer = signer
+
+    def check(self, grant: Grant, signature: str) -> None:
+        """Is the grant good?"""
+        if not self.signer.is_valid(grant, signature):
+            raise Forbidden("the URL is not valid, or no longer: ask for a new one")
+
+
+HomeDep = Annotated[_Home, Depends(_Home)]
+Expires = Annotated[int, Query(ge=0, lt=2**40, description="Seconds since 1970")]
+Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
+
+
+@router.api_route(
+    "/objects/{key:path}",
+    methods=["GET", "HEAD"],
+    operation_id="readObject",
+    response_class=Response,
+    include_in_schema=False,
+)
+def read_object(
+    request: Request,
+    home: HomeDep,
+    key: str,
+    expires: Expires,
+    signature: Signature,
+    filename: Annotated[str | None, Query(max_length=1024)] = None,
+) -> Response:
+    """The object, or a range of it. What lies under a URL never changes while it is valid, so that
+    it is never asked for twice."""
+    home.check(Grant("GET", key, expires, filename=filename), signature)
+    try:
+        file = home.store.open(key)
+    except ObjectMissing:
+        raise NotFound("there is no such object") from None
+    try:
+        info = home.store.info_of(key, file)
+        etag = f'"{info.etag}"'
+        headers = {
+            "ETag": etag,
+            "Accept-Ranges": "bytes",
+            "Cache-Control": f"private, max-age={max(0, int(expires - time.time()))}, immutable",
+            "Content-Disposition": _disposition(filename),
+            # Should an upload be something else than a photo, it can do nothing here.
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        }
+        if _matches(request.headers.get("if-none-match"), etag):
+            file.close()
+            return Response(status_code=304, headers=headers)
+        start, end = _range(request.headers, etag, info.size)
+        status = 200
+        if (start, end) != (0, info.size):
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{info.size}"
+        if request.method == "HEAD" or end - start <= _WHOLE:
+            file.seek(start)
+            body = b"" if request.method == "HEAD" else file.read(end - start)
+            file.close()
+            headers["Content-Length"] = str(end - start)
+            return Response(body, status, headers, info.content_type)
+        headers["Content-Length"] = str(end - start)
+        return StreamingResponse(
+            chunks(file, start, end - start), status, headers, info.content_type
+        )
+    except BaseException:
+        file.close()
+        raise
+
+
+@router.put("/objects/{key:path}", operation_id="writeObject", include_in_schema=False)
+async def write_object(
+    request: Request,
+    home: HomeDep,
+    key: str,
+    expires: Expires,
+    signature: Signature,
+    size: Annotated[int, Query(ge=0)],
+    content_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
+    upload: Annotated[str | None, Query(max_length=64)] = None,
+    part: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+) -> Response:
+    """Write an object, or a part of one, of just the size and type that were signed."""
+    grant = Grant(
+        "PUT", key, expires, content_type=content_type, size=size, upload=upload, number=part
+    )
+    home.check(grant, signature)
+    sent_type = request.headers.get("content-type")
+    if content_type is not None and sent_type != content_type:
+        raise BadRequest(f"the Content-Type must be {content_type}, not {sent_type}")
+    length = request.headers.get("content-length")
+    if length is None:
+        raise LengthRequired("send the Content-Length")
+    if int(length) > size:
+        raise TooLarge(f"the URL is for {size} bytes, not {length}")
+    if int(length) < size:
+        raise BadRequest(f"the URL is for {size} bytes, not {length}")
+    with home.store.temporary() as file:
+        buffer = bytearray()
+        received = 0
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > size:
+                raise TooLarge(f"the URL is for {size} bytes")
+            buffer += chunk
+            if len(buffer) >= _BUFFER:
+                await to_thread.run_sync(file.write, bytes(buffer))
+                buffer.clear()
+        if received != size:
+            raise BadRequest(f"the URL is for {size} bytes, {received} came")
+
+        def commit() -> str:
+            file.write(buffer)
+            if upload is None or part is None:
+                return home.store.commit(file, key, content_type or "").etag
+            return home.store.commit_part(file, key, upload, part).etag
+
+        try:
+            etag = await to_thread.run_sync(commit)
+        except ObjectMissing:
+            raise Conflict("the upload was completed or given up") from None
+    return Response(headers={"ETag": f'"{etag}"'})
+
+
+def _disposition(filename: str | None) -> str:
+    if filename is None:
+        return "inline"
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _matches(condition: str | None, etag: str) -> bool:
+    """RFC 9110 section 13.1.2: weak comparison against a list, or ``*``."""
+    if condition is None:
+        return False
+    given = [one.strip().removeprefix("W/") for one in condition.split(",")]
+    return "*" in given or etag in given
+
+
+def _range(headers: Mapping[str, str], etag: str, size: int) -> tuple[int, int]:
+    """First byte and the one after the last; the whole for what is not a single range."""
+    found = _RANGE.fullmatch(headers.get("range", "").strip())
+    if found is None or headers.get("if-range", etag) != etag:
+        return 0, size
+    first, last = found.groups()
+    if first:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < int(first):
+            return 0, size
+    elif last:
+        start, end = max(0, size - int(last)), size
+    else:
+        return 0, size
+    if start >= end:
+        raise RangeNotSatisfiable(f"there are {size} bytes", size=size)
+    return start, end
