@@ -26,7 +26,7 @@ def render_page(benchmark: Benchmark) -> str:
     sections = [
         "# Benchmarks\n",
         "Written by `faceflow-ml bench --out docs/benchmarks.md`; do not edit.\n",
-        _table(
+        table(
             ("", ""),
             [
                 ("measured", benchmark.created),
@@ -38,7 +38,7 @@ def render_page(benchmark: Benchmark) -> str:
             ],
         ),
         "## Bars\n",
-        _table(
+        table(
             ("bar", "measured", "limit", "met"),
             [(bar.name, _value(bar, bar.value), _limit(bar), _met(bar)) for bar in benchmark.bars],
         ),
@@ -82,7 +82,7 @@ def _speed(benchmark: Benchmark) -> list[str]:
     ]
     return [
         f"On one thread; the stages over {stages.photos} synthetic photos of {side} pixels.\n",
-        _table(
+        table(
             ("step", "median ms", "90th percentile ms", "runs"),
             [
                 (name, f"{t.median_ms:.2f}", f"{t.p90_ms:.2f}", str(t.runs))
@@ -92,7 +92,7 @@ def _speed(benchmark: Benchmark) -> list[str]:
         ),
         f"`faceflow-ml group` on {benchmark.environment.cores} cores, an empty cache, "
         f"{job.photos} different synthetic photos of {side} pixels.\n",
-        _table(
+        table(
             ("", ""),
             [
                 (
@@ -110,10 +110,11 @@ def _speed(benchmark: Benchmark) -> list[str]:
 
 
 def _rows(rows: Sequence[Row]) -> str:
-    return _table(("measure", "value"), rows)
+    return table(("measure", "value"), rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 

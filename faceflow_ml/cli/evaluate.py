@@ -12,6 +12,7 @@ import typer
 
 from faceflow_ml.cli._common import progress, say
 from faceflow_ml.cli._reporting import finish, make_report, prepare, tell
+from faceflow_ml.cli.evaluate_grouping import grouping
 from faceflow_ml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from faceflow_ml.inference.pretrained import Kind
 
 app = typer.Typer(help="Measure a detector, an embedder or a grouping.", no_args_is_help=True)
+app.command()(grouping)
 
 DATA = Path("../shared/data")
 MODEL_HELP = "A name, an .onnx file or models:/name@alias; the shipped one by default."
@@ -278,7 +280,7 @@ def calibrate(
     """Thresholds and ranges that the models need, from validation splits.
 
     The detector's score threshold allows one false positive in ten photos; the embedder's match
-    threshold groups random piles of people best.
+    threshold groups random piles of people best, and the confidence of groups is fitted on them.
 
     Example: faceflow-ml evaluate calibrate --update-manifest
     """
@@ -317,12 +319,12 @@ def calibrate(
     if update_manifest:
         from faceflow_ml.evaluation import reports
 
-        measured: tuple[tuple[Kind, str, Any], ...] = (
-            ("detector", finder.contract_id, for_detector),
-            ("embedder", model.contract_id, for_embedder),
+        measured: tuple[tuple[Kind, str, dict[str, float]], ...] = (
+            ("detector", finder.contract_id, reports.plain(for_detector)),
+            ("embedder", model.contract_id, for_embedder.numbers()),
         )
         for kind, contract_id, numbers in measured:
-            file = reports.update_manifest(kind, contract_id, calibration=reports.plain(numbers))
+            file = reports.update_manifest(kind, contract_id, calibration=numbers)
             say(f"Calibration of the {kind} in {file}")
     finish(report, out, json_output)
     tell(json_output, calibration_rows(for_detector, for_embedder, trials))

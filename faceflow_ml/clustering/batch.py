@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faceflow_ml.clustering import communities
 from faceflow_ml.clustering.constraints import photo_codes, resolve_constraints
 from faceflow_ml.clustering.density import density_clusters
 from faceflow_ml.clustering.linkage import Groups, agglomerate
 from faceflow_ml.clustering.neighbors import SimilarPairs, similar_pairs
 from faceflow_ml.clustering.reunite import reunite
 
-Method = Literal["hdbscan", "agglomerative"]
+Method = Literal["hdbscan", "agglomerative", "leiden", "infomap", "chinese_whispers", "dbscan"]
+_COMMUNITIES: dict[str, Callable[[int, SimilarPairs, float], NDArray[np.int64]]] = {
+    "leiden": communities.leiden,
+    "infomap": communities.infomap,
+    "chinese_whispers": communities.chinese_whispers,
+    "dbscan": communities.dbscan,
+}
 
 THRESHOLD = 0.2
 MIN_QUALITY = 0.25
 SMALL_GROUP_MARGIN = 0.06
 """Added to the threshold between two single faces, less between groups: see `agglomerate`."""
 NEIGHBORS = 64
+ALWAYS = -1.0
+"""The threshold that joins whatever constraints allow: no mean cosine is below it by more than
+rounding."""
 NORM_TOLERANCE = 1e-2
 
 _join = partial(agglomerate, small_margin=SMALL_GROUP_MARGIN)
@@ -48,6 +58,9 @@ def cluster_faces(
        the rest stays) and splits a group that holds two people. Then, again by constrained
        average linkage, fragments of one person join and noise joins the closest group.
        ``agglomerative``: average linkage of everything, without the density step.
+       ``leiden``, ``infomap`` (of the ``graph`` extra), ``chinese_whispers``, ``dbscan``: their
+       communities stay as they are found, but for constraints, which take them apart by the
+       same linkage; then poor faces join the closest group.
     4. Groups that only a few faces of the same photos keep apart join, without those faces.
     5. Groups below ``min_cluster_size`` dissolve, unless must-linked.
 
@@ -116,6 +129,12 @@ def _group_units(
     near = pairs.above(threshold)
     if method == "agglomerative":
         people = _join(units, near, threshold, satellite=~founder)
+    elif method in _COMMUNITIES:
+        find = _COMMUNITIES[method]
+        found = np.full(len(units), -1, dtype=np.int64)
+        found[founder] = find(int(founder.sum()), pairs.among(founder), threshold)
+        people = agglomerate(units, pairs.within(found), ALWAYS)
+        return _join_groups(units, people, near.touching(~founder), threshold)
     else:
         dense = np.full(len(units), -1, dtype=np.int64)
         dense[founder] = density_clusters(int(founder.sum()), pairs.among(founder))

@@ -35,6 +35,10 @@ class SimilarPairs:
         kept = self._select(chosen[self.first] & chosen[self.second])
         return SimilarPairs(number[kept.first], number[kept.second], kept.similarity)
 
+    def touching(self, chosen: NDArray[np.bool_]) -> SimilarPairs:
+        """The pairs with at least one end chosen."""
+        return self._select(chosen[self.first] | chosen[self.second])
+
     def between(self, labels: NDArray[np.int64]) -> SimilarPairs:
         """Edges between labels: for each two, their most similar pair. -1 is no label.
 

@@ -7,24 +7,27 @@ albums) would then measure how well it was fitted.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.clustering.batch import cluster_faces
+from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.evaluation.clustering import bcubed
 from faceflow_ml.evaluation.detection import MatchedDetections, score_at_false_positives
+from faceflow_ml.evaluation.grouping_confidence import fit_confidence, group_piles
+from faceflow_ml.evaluation.piles import draw_piles
 from faceflow_ml.evaluation.verification import all_pair_scores, threshold_at_far
 
 FALSE_POSITIVES_PER_IMAGE = 0.1
 """One false face in ten photos: recall is still close to its most, and a false face rarely finds
 another one to make a group with."""
 
-PILES = 6
-PILE_PEOPLE = (8, 20, 40)
-"""Numbers of people in the piles that thresholds are tried on; each gets PILES / 3 piles."""
-PILE_FACES = (1, 10)
-"""Fewest and most faces of a person in a pile."""
+PILES = 18
+"""Piles that thresholds are tried on."""
+CONFIDENCE_PILES = 60
+"""Piles that the confidence of groups is fitted on."""
 FAR_RANGE = (1e-1, 1e-4)
 TRIALS = 13
 """Thresholds are tried in equal steps between those of the two false accept rates."""
@@ -45,11 +48,22 @@ class EmbedderCalibration:
 
     match_threshold: cosine similarity for `faceflow_ml.clustering.cluster_faces`.
     norm_low, norm_high: 1st and 99th percentile of the norms.
+    confidence: how sure groups at this threshold are.
     """
 
     match_threshold: float
     norm_low: float
     norm_high: float
+    confidence: ConfidenceModel
+
+    def numbers(self) -> dict[str, float]:
+        """All of it as the manifest keeps it: numbers by key."""
+        return {
+            "match_threshold": self.match_threshold,
+            "norm_low": self.norm_low,
+            "norm_high": self.norm_high,
+            **asdict(self.confidence),
+        }
 
 
 @dataclass(frozen=True)
@@ -77,8 +91,8 @@ def calibrate_embedder(
 ) -> tuple[EmbedderCalibration, tuple[ThresholdTrial, ...]]:
     """Calibrate on aligned faces of people that are in no training split.
 
-    Random piles of different numbers of people and faces are grouped at thresholds across
-    `FAR_RANGE`; the middle of the best ones is taken.
+    Piles are grouped at thresholds across `FAR_RANGE`; the middle of the best ones is taken. The
+    confidence is fitted on the groups that it makes in other piles.
 
     Args:
         vectors: (n, d) L2-normalised.
@@ -95,27 +109,29 @@ def calibrate_embedder(
     trials = try_thresholds(vectors, labels, seed=seed)
     best = max(trial.bcubed_f1 for trial in trials)
     good = [trial.threshold for trial in trials if trial.bcubed_f1 >= best - TOLERANCE]
+    threshold = round(float(np.median(good)), 4)
     low, high = (float(value) for value in np.percentile(norms, [1, 99]))
-    calibration = EmbedderCalibration(
-        round(float(np.median(good)), 4), round(low, 4), round(high, 4)
-    )
-    return calibration, trials
+    # Other piles than those that the threshold suits best.
+    piles = draw_piles(labels, CONFIDENCE_PILES, seed=seed + 1)
+    confidence = fit_confidence(group_piles(vectors, labels, piles, threshold))
+    return EmbedderCalibration(threshold, round(low, 4), round(high, 4), confidence), trials
 
 
 def try_thresholds(
     vectors: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int = 0
 ) -> tuple[ThresholdTrial, ...]:
     """Mean BCubed F of the same random piles at each threshold, by rising threshold."""
-    from faceflow_ml.clustering.batch import cluster_faces
-
-    piles = random_piles(labels, seed=seed)
+    piles = draw_piles(labels, PILES, seed=seed)
     scores, same = all_pair_scores(vectors, labels)
     lowest, highest = (_highest_at_far(scores, same, far) for far in FAR_RANGE)
     impostors = scores[~same]
     trials = []
     for threshold in np.linspace(lowest, highest, TRIALS).round(6).tolist():
         f1 = [
-            bcubed(cluster_faces(vectors[pile], threshold=threshold), labels[pile]).f1
+            bcubed(
+                cluster_faces(vectors[pile.faces], pile.photos, threshold=threshold),
+                labels[pile.faces],
+            ).f1
             for pile in piles
         ]
         far = float(np.mean(impostors >= threshold))
@@ -127,22 +143,3 @@ def _highest_at_far(scores: NDArray[np.float32], same: NDArray[np.bool_], far: f
     """`threshold_at_far`, or the highest score where it is infinite: no impostor may be let in,
     and one is the most alike of all."""
     return min(threshold_at_far(scores, same, far), float(scores.max()))
-
-
-def random_piles(labels: NDArray[np.int64], *, seed: int = 0) -> list[NDArray[np.intp]]:
-    """Positions of the faces of random piles, which differ in people and in faces a person.
-
-    As in an album, some people appear once and some often.
-    """
-    rng = np.random.default_rng(seed)
-    people = np.unique(labels)
-    piles = []
-    for number in range(PILES):
-        count = min(PILE_PEOPLE[number % len(PILE_PEOPLE)], len(people))
-        chosen = []
-        for person in rng.choice(people, count, replace=False):
-            faces = np.flatnonzero(labels == person)
-            wanted = int(rng.integers(PILE_FACES[0], PILE_FACES[1] + 1))
-            chosen.append(rng.choice(faces, min(wanted, len(faces)), replace=False))
-        piles.append(np.sort(np.concatenate(chosen)))
-    return piles

@@ -17,6 +17,8 @@ from faceflow_ml.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from faceflow_ml.evaluation.grouping_confidence import Reliability
+
 _RIGHT, _WRONG = "#2a6f97", "#c8553d"
 _MAX_POINTS = 4000
 
@@ -110,6 +112,25 @@ def plot_roc(file: Path, curves: Mapping[str, RocCurve]) -> None:
         axes.set_ylim(0, 1.005)
         axes.set_title("Verification")
         axes.legend(loc="best", edgecolor="none", framealpha=0.85)
+
+
+def plot_reliability(file: Path, curves: Mapping[str, Reliability]) -> None:
+    """The share that came true against the probability that was said: a reliability diagram.
+
+    Areas of the points grow with the number of predictions.
+    """
+    with _axes(file) as axes:
+        axes.plot([0, 1], [0, 1], color="0.7", lw=1, ls="--")
+        for (name, curve), color in zip(curves.items(), (_RIGHT, _WRONG, "0.3"), strict=False):
+            predicted = [b.predicted for b in curve.bins]
+            observed = [b.observed for b in curve.bins]
+            counts = np.array([b.count for b in curve.bins])
+            label = f"{name}, calibration error {curve.calibration_error:.3f}"
+            axes.plot(predicted, observed, color=color, lw=1.4, label=label)
+            axes.scatter(predicted, observed, 20 + 180 * counts / counts.max(), color, alpha=0.6)
+        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set_title("Reliability of the confidence, people not fitted on")
+        axes.legend(loc="lower right", edgecolor="none", framealpha=0.85)
 
 
 @contextmanager

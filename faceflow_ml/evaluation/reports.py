@@ -63,7 +63,7 @@ class DataUsed:
 class Report:
     """One measurement.
 
-    what: "detector", "embedder", "clustering" or "calibration".
+    what: "detector", "embedder", "clustering", "grouping" or "calibration".
     created: UTC, ISO 8601. seconds: that it took.
     metrics: dataclasses by the name of what was measured.
     """

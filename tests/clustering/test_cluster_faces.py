@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -12,7 +14,9 @@ from faceflow_ml import cluster_faces
 from faceflow_ml.clustering.constraints import resolve_constraints
 from faceflow_ml.evaluation.clustering import bcubed
 
-METHODS = ["hdbscan", "agglomerative"]
+METHODS = ["hdbscan", "agglomerative", "chinese_whispers", "dbscan"]
+METHODS += ["leiden"] if find_spec("leidenalg") else []
+METHODS += ["infomap"] if find_spec("infomap") else []
 
 
 def people(

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from faceflow_ml.clustering.batch import cluster_faces
+from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.errors import WeightsError
 from faceflow_ml.evaluation.calibration import (
     FAR_RANGE,
     TRIALS,
     calibrate_detector,
     calibrate_embedder,
-    random_piles,
     try_thresholds,
 )
 from faceflow_ml.evaluation.clustering import bcubed
@@ -68,6 +68,7 @@ def test_embedder_threshold_groups_new_people_well() -> None:
     assert bcubed(grouped, labels).f1 > best - 0.1
     assert calibration.norm_low == pytest.approx(10.2)
     assert calibration.norm_high == pytest.approx(29.8)
+    assert ConfidenceModel.of_calibration(calibration.numbers()) == calibration.confidence
     # Some tried threshold is clearly worse: the choice matters.
     assert min(trial.bcubed_f1 for trial in trials) < best - 0.02
 
@@ -81,18 +82,6 @@ def test_trials_rise_by_threshold_and_repeat() -> None:
     assert trials[0].far == pytest.approx(FAR_RANGE[0], rel=0.05)
     assert trials[-1].far <= FAR_RANGE[1]
     assert try_thresholds(vectors, labels) == trials
-
-
-def test_piles_differ_and_hold_few_faces_of_each_person() -> None:
-    labels = np.repeat(np.arange(50), 20)
-    piles = random_piles(labels)
-    sizes = {len(np.unique(labels[pile])) for pile in piles}
-    assert sizes == {8, 20, 40}
-    for pile in piles:
-        assert len(np.unique(pile)) == len(pile)
-        assert np.bincount(labels[pile]).max() <= 10
-    assert not np.array_equal(piles[0], piles[3])
-    assert [len(np.unique(labels[:40][pile])) for pile in random_piles(labels[:40])] == [2] * 6
 
 
 @pytest.fixture
