@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Condition, Lock, Thread
 from typing import Any
 
-from api import events
+from api import events, logs
 from api.domain.models import Job, JobKind, JobState
 from api.ids import new_id, now
 from api.repositories.table import (
@@ -82,6 +82,7 @@ class LocalWorkflow:
                 subject=subject,
                 created_at=moment,
                 updated_at=moment,
+                request_id=logs.request_id(),
             )
             if self._begin(job, slot, self._services.jobs.put(job, ABSENT)):
                 return job
