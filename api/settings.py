@@ -36,11 +36,14 @@ class Settings(BaseSettings):
     """How long a token of the local issuer lives."""
     cors_origins: tuple[str, ...] = ()
     """Origins of web clients that are not served from here."""
-    rate_per_user: float = Field(50.0, gt=0)
+    rate_per_user: float = Field(200.0, gt=0)
     """Requests a second of one user, in the long run; bursts may be ten times as much."""
-    rate_per_address: float = Field(200.0, gt=0)
-    rate_sign_in: float = Field(2.0, gt=0)
+    rate_per_address: float = Field(500.0, gt=0)
+    rate_sign_in: float = Field(20.0, gt=0)
     """Tokens and share passwords a second asked for by one address, in the long run."""
+    metrics_token: SecretStr | None = None
+    """Bearer token of ``/metrics``, which is open in ``local`` without one, and closed elsewhere."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     upload_url_seconds: int = Field(3600, ge=60)
     view_url_seconds: int = Field(3600, ge=60)
     max_photo_bytes: int = Field(100 * 2**20, ge=1)
@@ -51,3 +54,11 @@ class Settings(BaseSettings):
     quota_bytes: int = Field(500 * 2**30, ge=1)
     workers: int = Field(2, ge=1)
     """Photos that are processed at once."""
+    mail_from: str = "FaceFlow <photos@localhost.localdomain>"
+    """Sender of mails: an address, or ``Name <address>``."""
+    smtp_host: str | None = None
+    """Where mails are handed in; None: they are files in ``data/outbox``."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None

@@ -19,7 +19,7 @@ class MailState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
-    """It could not be handed over in any try; it can be sent again."""
+    """It could not be handed over so far. Its job tries again for a while; then people can."""
     BOUNCED = "bounced"
     """Refused for good: the address is wrong."""
     NONE = "none"

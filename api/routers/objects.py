@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping
 from typing import Annotated, cast
-from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -16,20 +13,13 @@ from api.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, TooL
 from api.objects.file_store import FileObjectStore, chunks
 from api.objects.hmac_signer import Grant, HmacSigner
 from api.objects.store import ObjectMissing
+from api.routers.ranges import byte_range, disposition, matches
 from api.services import Services
 
 router = APIRouter(tags=["objects"])
 
 _WHOLE = 2**20
 _BUFFER = 2**20
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-
-
-class RangeNotSatisfiable(ApiError):
-    """The range begins after the end."""
-
-    status = 416
-    title = "Range not satisfiable"
 
 
 class LengthRequired(ApiError):
@@ -90,14 +80,14 @@ def read_object(
             "ETag": etag,
             "Accept-Ranges": "bytes",
             "Cache-Control": f"private, max-age={max(0, int(expires - time.time()))}, immutable",
-            "Content-Disposition": _disposition(filename),
+            "Content-Disposition": disposition(filename),
             # Should an upload be something else than a photo, it can do nothing here.
             "Content-Security-Policy": "default-src 'none'; sandbox",
         }
-        if _matches(request.headers.get("if-none-match"), etag):
+        if matches(request.headers.get("if-none-match"), etag):
             file.close()
             return Response(status_code=304, headers=headers)
-        start, end = _range(request.headers, etag, info.size)
+        start, end = byte_range(request.headers, etag, info.size)
         status = 200
         if (start, end) != (0, info.size):
             status = 206
@@ -169,37 +159,3 @@ async def write_object(
         except ObjectMissing:
             raise Conflict("the upload was completed or given up") from None
     return Response(headers={"ETag": f'"{etag}"'})
-
-
-def _disposition(filename: str | None) -> str:
-    if filename is None:
-        return "inline"
-    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
-
-
-def _matches(condition: str | None, etag: str) -> bool:
-    """RFC 9110 section 13.1.2: weak comparison against a list, or ``*``."""
-    if condition is None:
-        return False
-    given = [one.strip().removeprefix("W/") for one in condition.split(",")]
-    return "*" in given or etag in given
-
-
-def _range(headers: Mapping[str, str], etag: str, size: int) -> tuple[int, int]:
-    """First byte and the one after the last; the whole for what is not a single range."""
-    found = _RANGE.fullmatch(headers.get("range", "").strip())
-    if found is None or headers.get("if-range", etag) != etag:
-        return 0, size
-    first, last = found.groups()
-    if first:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < int(first):
-            return 0, size
-    elif last:
-        start, end = max(0, size - int(last)), size
-    else:
-        return 0, size
-    if start >= end:
-        raise RangeNotSatisfiable(f"there are {size} bytes", size=size)
-    return start, end

@@ -115,7 +115,8 @@ def current_people(people: AlbumPeople, clusters: Iterable[str]) -> list[Person 
     """Who the clusters of a share are now; None for one who is nobody any more."""
     found: list[Person | None] = []
     for cluster in clusters:
-        code = people.find_origin(cluster)
+        mode = people.find_mode(cluster)
+        code = None if mode is None else people.resolve(mode)
         alive = code is not None and people.sizes[code] > 0
         found.append(people.persons[code] if code is not None and alive else None)
     return found
@@ -169,13 +170,14 @@ def _candidates(
     for photo in known:
         row = duplicates.get(photo.id)
         exact = row is not None and row.kind == "exact"
-        # Exact copies come later than what they are copies of, which has the faces.
+        # Exact copies come later than what they are copies of, which has the faces
+        # and the measurements.
         source = by_id.get(row.keeper, photo) if row is not None and exact else photo
         yield Candidate(
             id=photo.id,
-            taken_on=_taken_on(photo),
-            pixels=photo.width * photo.height if photo.width and photo.height else None,
-            sharpness=photo.sharpness if photo.sharpness is not None else source.sharpness,
+            taken_on=_taken_on(source),
+            pixels=source.width * source.height if source.width and source.height else None,
+            sharpness=source.sharpness,
             keeper=_keeper(photo.id, duplicates),
             sightings=_sightings(source, people),
         )

@@ -10,7 +10,7 @@ import pillow_heif
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from api.sharing.containers import Unreadable, strip_jpeg, strip_png, strip_webp
-from faceflow_ml.inference.images import ImageFormat, load_photo
+from faceflow_ml.inference.images import ImageFormat, image_format, load_photo
 
 VIEW_SIDE = 2048
 """Longest side in pixels of the copy for looking at."""
@@ -25,7 +25,15 @@ class Copy:
     extension: str
 
 
-_TYPES: Mapping[str, str] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+_TYPES: Mapping[str, str] = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "tif": "image/tiff",
+    "bmp": "image/bmp",
+    "gif": "image/gif",
+}
 
 _LOSSLESS: tuple[tuple[Callable[[bytes], bytes], str], ...] = (
     (strip_jpeg, "jpg"),
@@ -52,6 +60,17 @@ def clean_copy(data: bytes) -> Copy:
         except Unreadable:
             continue
     return _encoded(data, quality=93, subsampling=0)
+
+
+def raw_copy(data: bytes) -> Copy:
+    """The photo as it was uploaded, metadata and all.
+
+    Raises:
+        ImageError: no image.
+    """
+    kind = image_format(data)
+    extension = {"JPEG": "jpg", "TIFF": "tif"}.get(kind, kind.lower())
+    return Copy(data, _TYPES[extension], extension)
 
 
 def view_copy(data: bytes) -> Copy:
