@@ -1,4 +1,4 @@
-"""How sure it is that a face is the person it is grouped with."""
+"""How sure it is that a face is the person it is grouped with, and that two groups are one."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from api.domain.state import Floats
+from faceflow_ml.clustering.confidence import ConfidenceModel, member_confidence
 
 _SCALE = 0.06
-"""Cosine over which the odds change by a factor e."""
+"""Cosine over which the odds of two groups change by a factor e."""
 
 
-def face_confidence(vectors: Floats, groups: Sequence[str | None], threshold: float) -> Floats:
-    """Probability in [0, 1] of each face to be of its group.
+def default_model(threshold: float) -> ConfidenceModel:
+    """For an embedder without a calibration of its own: even odds at its threshold."""
+    slope = 1.0 / _SCALE
+    return ConfidenceModel(-threshold * slope, slope, 0, 0, -threshold * slope, slope, 0, 0, 0)
+
+
+def face_confidence(
+    vectors: Floats, groups: Sequence[str | None], model: ConfidenceModel
+) -> Floats:
+    """Probability in [0, 1] of each face to be of its group; 0 for a face of none.
 
     Args:
         vectors: (n, d), L2-normalised.
-        groups: n group names; None for a face of none, which gets 0.
-        threshold: cosine at which two faces are as likely as not one person.
+        groups: n group names; None for none.
+        model: of the embedder that made the vectors.
     """
     codes: dict[str, int] = {}
-    code = np.array(
-        [-1 if group is None else codes.setdefault(group, len(codes)) for group in groups],
-        dtype=np.int64,
-    )
-    member = code >= 0
-    sums = np.zeros((len(codes), vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, code[member], vectors[member])
-    counts = np.bincount(code[member], minlength=len(codes))
-    sure = np.zeros(len(vectors), dtype=np.float32)
-    total = np.einsum("ij,ij->i", vectors[member], sums[code[member]])
-    others = counts[code[member]] - 1
-    mean = np.divide(total - 1.0, others, out=np.full(len(total), threshold), where=others > 0)
-    sure[member] = 1.0 / (1.0 + np.exp(-(mean - threshold) / _SCALE))
-    return sure
+    labels = [-1 if group is None else codes.setdefault(group, len(codes)) for group in groups]
+    sure = member_confidence(vectors, np.array(labels, dtype=np.int64), model)
+    return np.asarray(sure, dtype=np.float32)
 
 
 def same_person(similarity: Floats, threshold: float) -> Floats:

@@ -15,6 +15,7 @@ from api.domain.state import GONE, Floats, Ints, People, as_ids
 from api.domain.vectors import has_vector
 from api.ids import new_id
 from faceflow_ml import cluster_faces
+from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.clustering.incremental import GroupState, IncrementalAssigner
 from faceflow_ml.clustering.stable_ids import match_groups
 
@@ -110,7 +111,9 @@ def _known(people: People) -> set[int]:
     return known & alive
 
 
-def group_all(people: People, vectors: Floats, threshold: float) -> MachineRun:
+def group_all(
+    people: People, vectors: Floats, threshold: float, model: ConfidenceModel
+) -> MachineRun:
     """Group every face anew.
 
     People's word holds: constraints, and pinned faces stay. A group goes on under the id of the
@@ -120,6 +123,7 @@ def group_all(people: People, vectors: Floats, threshold: float) -> MachineRun:
         people: with the new faces, which are nobody's yet.
         vectors: (n, 512) of all; those without one stay where they are.
         threshold: see `faceflow_ml.cluster_faces`.
+        model: how sure groups are, of the same embedder.
     """
     chosen = np.flatnonzero(has_vector(vectors) & (people.cluster != GONE))
     place = np.full(len(people.table), -1, dtype=np.int64)
@@ -139,7 +143,7 @@ def group_all(people: People, vectors: Floats, threshold: float) -> MachineRun:
     for mode, faces in decided.core.items():
         for k in place[faces][place[faces] >= 0].tolist():
             after[k] = people.persons[mode].id
-    sure = face_confidence(vectors[chosen], after, threshold)
+    sure = face_confidence(vectors[chosen], after, model)
     return _run(people, chosen, after, sure)
 
 
@@ -175,13 +179,16 @@ def _names(
     return [next(fresh) if name is None else name for name in names]
 
 
-def assign_new(people: People, vectors: Floats, threshold: float, first_new: int) -> MachineRun:
+def assign_new(
+    people: People, vectors: Floats, threshold: float, model: ConfidenceModel, first_new: int
+) -> MachineRun:
     """Let new faces join the clusters that there are, or found new ones together.
 
     Args:
         people: with the new faces, which are nobody's yet.
         vectors: (n, 512) of all.
         threshold: see `faceflow_ml.cluster_faces`.
+        model: how sure groups are, of the same embedder.
         first_new: number of the first new face.
     """
     usable = has_vector(vectors) & (people.cluster != GONE)
@@ -211,7 +218,7 @@ def assign_new(people: People, vectors: Floats, threshold: float, first_new: int
     ]
     everyone = np.concatenate([member, looked])
     now = [people.persons[mode].id for mode in people.mode[member].tolist()]
-    sure = face_confidence(vectors[everyone], [*now, *after], threshold)
+    sure = face_confidence(vectors[everyone], [*now, *after], model)
     return _run(people, looked, after, sure[len(member) :])
 
 

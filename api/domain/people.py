@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.domain.centers import keep_centers
+from api.domain.certainty import default_model
 from api.domain.decisions import Run
 from api.domain.grouping import NewFaces, assign_new, group_all
 from api.domain.ledger import append_run, ledger_of, people_of
@@ -86,10 +87,11 @@ def _try_update(services: Services, album: Album, *, everything: bool) -> bool:
     known = vectors.all(seen) if old else plan.fresh.vectors[:0]
     everyone: Floats = np.concatenate([known, plan.fresh.vectors])
     threshold = services.engine.threshold
+    model = services.engine.confidence or default_model(threshold)
     if plan.full:
-        run = group_all(plan.people, everyone, threshold)
+        run = group_all(plan.people, everyone, threshold, model)
     else:
-        run = assign_new(plan.people, everyone, threshold, first_new=old)
+        run = assign_new(plan.people, everyone, threshold, model, first_new=old)
     run = _with_faces(run, plan.fresh)
     if not len(run.faces) and not len(run.new_faces) and seen.contract == contract:
         _note_full(services, album, plan)

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.clustering.confidence import ConfidenceModel
+
 
 @dataclass(frozen=True, eq=False)
 class FoundFaces:
@@ -39,6 +41,11 @@ class FaceEngine(Protocol):
     @property
     def threshold(self) -> float:
         """Cosine similarity at which two faces are as likely as not one person."""
+        ...
+
+    @property
+    def confidence(self) -> ConfidenceModel | None:
+        """How sure groups of its vectors are; None if it was not calibrated for that."""
         ...
 
     def detect(self, image: NDArray[np.uint8]) -> FoundFaces:

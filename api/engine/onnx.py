@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from api.engine.engine import FoundFaces
 from faceflow_ml.clustering.batch import THRESHOLD
+from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.inference.alignment import align_faces, alignable
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
@@ -58,6 +59,11 @@ class OnnxFaceEngine:
         """The embedder's calibrated threshold, or the library's default."""
         calibrated = self.load()[1].match_threshold
         return THRESHOLD if calibrated is None else calibrated
+
+    @property
+    def confidence(self) -> ConfidenceModel | None:
+        """The embedder's calibrated model of how sure groups are."""
+        return ConfidenceModel.of_calibration(self.load()[1].calibration)
 
     def detect(self, image: NDArray[np.uint8]) -> FoundFaces:
         """Find the faces of an (h, w, 3) RGB photo; those that cannot be aligned are left out."""
