@@ -65,7 +65,8 @@ def render_grouping_page(
         "## Confidence\n",
         "Fitted on piles of one half of the people and checked on those of the other, the halves "
         "changing places. A group is right when it holds one person only; a face in a group, when "
-        "it is the person whom most of the group's faces are.\n",
+        "it is the person whom most of the group's faces are. The groups are made at the match "
+        "threshold of the weights, which was calibrated on all of these people.\n",
         table(
             ("", "predictions", "right at all", "calibration error", "Brier score"),
             [_quality("groups", confidence.groups), _quality("faces", confidence.members)],

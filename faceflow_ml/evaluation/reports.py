@@ -21,7 +21,10 @@ from faceflow_ml.errors import FaceFlowError, WeightsError
 from faceflow_ml.files import atomic_write_text
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, Kind, Manifest, weights_dir
 
-_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "faiss-cpu", "hdbscan")
+_LIBRARIES = (
+    *("numpy", "onnxruntime", "opencv-python-headless", "faiss-cpu", "hdbscan"),
+    *("leidenalg", "igraph", "infomap"),
+)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -62,6 +63,11 @@ class FaceEmbedder:
     def contract_id(self) -> str:
         """Hash of weights and preprocessing; vectors of different ids are never compared."""
         return self._weights.contract_id
+
+    @property
+    def calibration(self) -> Mapping[str, float]:
+        """The numbers that the manifest keeps for these weights; empty if there are none."""
+        return self._weights.calibration
 
     @property
     def match_threshold(self) -> float | None:

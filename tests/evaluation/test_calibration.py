@@ -14,6 +14,7 @@ import pytest
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.errors import WeightsError
+from faceflow_ml.evaluation import calibration as calibration_module
 from faceflow_ml.evaluation.calibration import (
     FAR_RANGE,
     TRIALS,
@@ -31,6 +32,12 @@ from faceflow_ml.inference.pretrained import (
     default_preprocessing,
     read_manifest,
 )
+
+
+@pytest.fixture(autouse=True)
+def few_piles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration_module, "PILES", 6)
+    monkeypatch.setattr(calibration_module, "CONFIDENCE_PILES", 6)
 
 
 def faces(people: int, each: int, noise: float) -> tuple[np.ndarray, np.ndarray]:

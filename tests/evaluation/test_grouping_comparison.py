@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceflow_ml.benchmark import grouping
 from faceflow_ml.benchmark.grouping import Candidate, LabelledVectors, compare_groupings
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.evaluation.grouping_confidence import (
@@ -18,6 +19,13 @@ from faceflow_ml.evaluation.grouping_confidence import (
     measure_confidence,
     reliability,
 )
+
+
+@pytest.fixture(autouse=True)
+def few_piles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "TUNING_PILES", 3)
+    monkeypatch.setattr(grouping, "CHECK_PILES", 6)
+    monkeypatch.setattr(grouping, "TRIALS", 5)
 
 
 def faces(people: int, each: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
