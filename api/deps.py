@@ -11,6 +11,7 @@ from api.auth import User
 from api.domain.models import Album
 from api.errors import NotFound, Unauthorized
 from api.ids import ULID_PATTERN
+from api.server.limits import Limits
 from api.services import Services
 from api.workflow.workflow import Workflow
 
@@ -30,13 +31,26 @@ WorkflowDep = Annotated[Workflow, Depends(_workflow)]
 
 
 def _user(
+    request: Request,
     services: ServicesDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> User:
     if credentials is None:
         raise Unauthorized("send a bearer token in the Authorization header")
-    return services.tokens.verify(credentials.credentials)
+    user = services.tokens.verify(credentials.credentials)
+    request.state.user = user
+    limits = cast(Limits, request.app.state.limits)
+    limits.user.take(user.id)
+    return user
 
+
+def _sign_in_limit(request: Request) -> None:
+    limits = cast(Limits, request.app.state.limits)
+    limits.sign_in.take(request.client.host if request.client else "")
+
+
+SignInLimit = Depends(_sign_in_limit)
+"""For routes where secrets could be guessed."""
 
 UserDep = Annotated[User, Depends(_user)]
 IdPath = Annotated[str, Path(pattern=ULID_PATTERN)]

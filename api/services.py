@@ -10,6 +10,7 @@ from api.domain.memory import Memory
 from api.domain.models import Album, Cluster, Decision, Face, Job, Photo
 from api.domain.share_models import Archive, Share
 from api.engine.engine import FaceEngine
+from api.keyring import Keyring
 from api.objects.signer import Signer
 from api.objects.store import ObjectStore
 from api.repositories.records import Repository
@@ -29,6 +30,7 @@ class Services:
     engine: FaceEngine
     mailer: Mailer
     tokens: Tokens
+    keyring: Keyring
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @cached_property

@@ -277,6 +277,8 @@ class Job(Record):
     error: str | None = None
     created_at: str
     updated_at: str
+    request_id: str | None = None
+    """Of the request that started it: in every line that the job logs."""
 
     def key(self) -> Key:
         return self.key_of(self.album_id, self.id, self.user_id)

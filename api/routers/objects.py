@@ -9,6 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.domain import uploads
 from api.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, TooLarge
 from api.objects.file_store import FileObjectStore, chunks
 from api.objects.hmac_signer import Grant, HmacSigner
@@ -37,6 +38,7 @@ class _Home:
         store, signer = services.objects, services.signer
         if not isinstance(store, FileObjectStore) or not isinstance(signer, HmacSigner):
             raise NotFound("objects are kept elsewhere")
+        self.services = services
         self.store = store
         self.signer = signer
 
@@ -116,12 +118,12 @@ async def write_object(
     signature: Signature,
     size: Annotated[int, Query(ge=0)],
     content_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
-    upload: Annotated[str | None, Query(max_length=64)] = None,
+    upload_id: Annotated[str | None, Query(alias="upload", max_length=64)] = None,
     part: Annotated[int | None, Query(ge=1, le=10_000)] = None,
 ) -> Response:
     """Write an object, or a part of one, of just the size and type that were signed."""
     grant = Grant(
-        "PUT", key, expires, content_type=content_type, size=size, upload=upload, number=part
+        "PUT", key, expires, content_type=content_type, size=size, upload=upload_id, number=part
     )
     home.check(grant, signature)
     sent_type = request.headers.get("content-type")
@@ -134,6 +136,8 @@ async def write_object(
         raise TooLarge(f"the URL is for {size} bytes, not {length}")
     if int(length) < size:
         raise BadRequest(f"the URL is for {size} bytes, not {length}")
+    if not await to_thread.run_sync(uploads.accepts, home.services, key):
+        return await to_thread.run_sync(_already_there, home, key, size)
     with home.store.temporary() as file:
         buffer = bytearray()
         received = 0
@@ -150,12 +154,25 @@ async def write_object(
 
         def commit() -> str:
             file.write(buffer)
-            if upload is None or part is None:
-                return home.store.commit(file, key, content_type or "").etag
-            return home.store.commit_part(file, key, upload, part).etag
+            if upload_id is not None and part is not None:
+                return home.store.commit_part(file, key, upload_id, part).etag
+            info = home.store.commit(file, key, content_type or "")
+            if uploads.arrived(home.services, key) is None:
+                # Erased while it came in: nothing may stay.
+                home.store.delete([key])
+                raise Conflict("the photo was removed meanwhile")
+            return info.etag
 
         try:
             etag = await to_thread.run_sync(commit)
         except ObjectMissing:
             raise Conflict("the upload was completed or given up") from None
     return Response(headers={"ETag": f'"{etag}"'})
+
+
+def _already_there(home: _Home, key: str, size: int) -> Response:
+    """The answer to an upload that is repeated because the first answer was lost."""
+    info = home.store.head(key)
+    if info is None or info.size != size:
+        raise Conflict("nothing is expected here: the photo is complete or was removed")
+    return Response(headers={"ETag": f'"{info.etag}"'})

@@ -1,0 +1,50 @@
+"""Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from api.logs import configure_logs
+from api.main import create_app
+from api.settings import Settings
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False
+        ),
+    ] = None,
+) -> None:
+    """Serve API, worker, web client and OpenAPI docs at one address.
+
+    Settings come from the environment: APP_ENV and FACEFLOW_*; see api/settings.py.
+    """
+    given: dict[str, Any] = {} if data is None else {"data": data}
+    settings = Settings(**given)
+    if "public_url" not in settings.model_fields_set:
+        name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+        settings = settings.model_copy(update={"public_url": here})
+    configure_logs(settings.log_level)
+    try:
+        app = create_app(settings)
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"FaceFlow is at {settings.public_url}", err=True)
+    # Watchers of events and downloads must not keep the process from ending.
+    uvicorn.run(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+
+
+if __name__ == "__main__":
+    typer.run(serve)

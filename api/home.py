@@ -1,0 +1,39 @@
+"""The homes of the ports: everything on one machine, under one folder."""
+
+from __future__ import annotations
+
+from api.engine.engine import FaceEngine
+from api.engine.measured import MeasuredEngine
+from api.engine.onnx import OnnxFaceEngine
+from api.jwt_tokens import load_tokens
+from api.keyring import load_keyring
+from api.objects.file_store import FileObjectStore
+from api.objects.hmac_signer import HmacSigner
+from api.repositories.sqlite_table import SqliteTable
+from api.services import Services
+from api.settings import Settings
+from api.sharing.mailers import mailer_of
+
+
+def open_services(settings: Settings, engine: FaceEngine | None = None) -> Services:
+    """Open what the application keeps under ``settings.data``; made if it is not there.
+
+    Args:
+        engine: instead of the shipped models.
+
+    Raises:
+        ValueError: a secret is missing that has no default outside ``local``.
+    """
+    keyring = load_keyring(settings)
+    tokens = load_tokens(settings)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return Services(
+        settings=settings,
+        table=SqliteTable(settings.data / "faceflow.db"),
+        objects=FileObjectStore(settings.data / "objects"),
+        signer=HmacSigner(keyring, settings.public_url),
+        engine=MeasuredEngine(engine or OnnxFaceEngine()),
+        mailer=mailer_of(settings),
+        tokens=tokens,
+        keyring=keyring,
+    )

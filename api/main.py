@@ -1,0 +1,123 @@
+"""The application: routes, and what surrounds them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Event, Thread
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+import faceflow_ml
+from api.handlers import job_handlers
+from api.home import open_services
+from api.objects.file_store import FileObjectStore
+from api.repositories.sqlite_table import SqliteTable
+from api.routers import (
+    albums,
+    clusters,
+    decisions,
+    faces,
+    objects,
+    recipients,
+    shares,
+    suggestions,
+    system,
+    uploads,
+)
+from api.server.limits import Limits
+from api.server.middleware import RequestContext, SecurityHeaders
+from api.server.openapi import DESCRIPTION, PROBLEM_RESPONSES, describe
+from api.server.problems import add_handlers
+from api.server.web import WebClient, web_folder
+from api.services import Services
+from api.settings import Settings
+from api.sharing.notify import resume_mails
+from api.workflow.runner import LocalWorkflow
+
+_ROUTERS = (
+    albums,
+    uploads,
+    clusters,
+    faces,
+    suggestions,
+    decisions,
+    shares,
+    recipients,
+    objects,
+    system,
+)
+_TIDY_SECONDS = 600.0
+_STALE_SECONDS = 86400.0
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> FastAPI:
+    """The application over its homes.
+
+    Args:
+        settings: None: from the environment.
+        services: instead of those that the settings ask for; not closed at the end.
+    """
+    settings = settings or (services.settings if services else Settings())
+    own = services is None
+    opened = services or open_services(settings)
+    workflow = LocalWorkflow(opened, job_handlers())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        workflow.resume()
+        resume_mails(opened, workflow)
+        stopped = Event()
+        tidier = Thread(target=_tidy, args=(opened, stopped), name="tidy", daemon=True)
+        tidier.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            workflow.stop()
+            tidier.join()
+            if own and isinstance(opened.table, SqliteTable):
+                opened.table.close()
+
+    app = FastAPI(
+        title="FaceFlow",
+        version=faceflow_ml.__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        responses=PROBLEM_RESPONSES,
+        redirect_slashes=False,
+    )
+    limits = Limits(settings)
+    app.state.services, app.state.workflow, app.state.limits = opened, workflow, limits
+    add_handlers(app)
+    describe(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    if (folder := web_folder(settings)) is not None:
+        app.mount("/", WebClient(folder, settings), name="web")
+    # The last one added is the outermost.
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Range"],
+            expose_headers=["ETag", "Retry-After", "X-Request-ID", "Content-Disposition"],
+            max_age=3600,
+        )
+    app.add_middleware(RequestContext, limits=limits)
+    app.add_middleware(SecurityHeaders, settings=settings)
+    return app
+
+
+def _tidy(services: Services, stopped: Event) -> None:
+    """Now and then remove what has expired, and what stopped processes left half-written."""
+    while True:
+        if isinstance(services.table, SqliteTable):
+            services.table.remove_expired()
+        if isinstance(services.objects, FileObjectStore):
+            services.objects.remove_stale(time.time() - _STALE_SECONDS)
+        if stopped.wait(_TIDY_SECONDS):
+            return

@@ -1,0 +1,1 @@
+"""What surrounds the routes: problem documents, logs, metrics, limits, headers, the web client."""

@@ -1,0 +1,83 @@
+"""The web client: static files with the right caching, and a policy for what their scripts do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.settings import Settings
+
+_INLINE_SCRIPT = re.compile(
+    rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE
+)
+
+
+class WebClient(StaticFiles):
+    """The exported client. Names with a hash in them are cached for good, pages never."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        super().__init__(directory=folder, html=True)
+        self._connect = " ".join(["'self'", "ws:", "wss:"])
+        self._secure = settings.public_url.startswith("https://")
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            # An API path that is mistyped is a problem, a page that is mistyped is a page.
+            accepts = dict(scope["headers"]).get(b"accept", b"")
+            if error.status_code != 404 or b"text/html" not in accepts:
+                raise
+            response = await super().get_response("404.html", scope)
+            response.status_code = 404
+        if path.startswith("_next/static/"):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            response.headers["Cache-Control"] = "no-cache"
+        file = getattr(response, "path", None)
+        if file is not None and str(file).endswith(".html"):
+            stat = Path(file).stat()
+            response.headers["Content-Security-Policy"] = self._policy(
+                _script_hashes(str(file), stat.st_mtime_ns)
+            )
+        return response
+
+    def _policy(self, hashes: str) -> str:
+        parts = [
+            "default-src 'self'",
+            f"script-src 'self' {hashes}".strip(),
+            # Positions of virtual lists and boxes over faces are inline styles.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            f"connect-src {self._connect}",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ]
+        if self._secure:
+            parts.append("upgrade-insecure-requests")
+        return "; ".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _script_hashes(file: str, _mtime: int) -> str:
+    """The inline scripts that the export puts into a page, by what they are."""
+    scripts = _INLINE_SCRIPT.findall(Path(file).read_bytes())
+    digests = {base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
+    return " ".join(f"'sha256-{digest}'" for digest in sorted(digests))
+
+
+def web_folder(settings: Settings) -> Path | None:
+    """Where the built web client is; None: it has not been built."""
+    folder = settings.web or Path(__file__).parents[2] / "frontend" / "web" / "out"
+    return folder if (folder / "index.html").is_file() else None
