@@ -6,16 +6,22 @@ import time
 
 from api import logs, metrics
 from api.domain.albums import delete_everything
+from api.domain.erase import erase
 from api.domain.models import JobKind
 from api.domain.people import run_recluster
+from api.domain.purge import purge_album
 from api.sharing.archive import build_archive
 from api.sharing.notify import send_mail
 from api.workflow.context import Handler, Handlers, JobContext, JobInterrupted
+from api.workflow.ingestion import ingest
 
 _HANDLERS: Handlers = {
     JobKind.ARCHIVE: build_archive,
     JobKind.DELETE_ALBUM: delete_everything,
+    JobKind.ERASE: erase,
+    JobKind.INGEST: ingest,
     JobKind.MAIL: send_mail,
+    JobKind.PURGE: purge_album,
     JobKind.RECLUSTER: run_recluster,
 }
 

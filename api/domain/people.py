@@ -22,6 +22,7 @@ from api.domain.vectors import Vectors
 from api.errors import Conflict
 from api.repositories.table import PRESENT, Index, Update
 from api.services import Services
+from api.workflow.context import JobContext
 
 Progress = Callable[[int, int, str], None]
 """Told (done, total, step) now and then; may raise to stop the work, which loses nothing."""
@@ -163,3 +164,11 @@ def _note_full(services: Services, album: Album, plan: _Plan) -> None:
         services.table.write(
             Update(Ledger.key_of(album.id), {"fullFaces": len(plan.people.table)}, expect=PRESENT)
         )
+
+
+def run_recluster(context: JobContext) -> None:
+    """The job of `recluster`; nothing to do when the album is gone."""
+    job = context.job
+    album = context.services.albums.get(Album.key_of(job.user_id, job.album_id))
+    if album is not None:
+        recluster(context.services, album, context.progress)
