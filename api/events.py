@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal
 
-EventKind = Literal["job", "photos", "people", "album", "shares"]
+EventKind = Literal["job", "photos", "people", "album", "shares", "ping"]
 
 _QUEUE = 256
 

@@ -19,14 +19,20 @@ from api.routers import (
     albums,
     clusters,
     decisions,
+    duplicates,
+    events,
     faces,
+    jobs,
+    me,
     objects,
+    photos,
     recipients,
     shares,
     suggestions,
     system,
     uploads,
 )
+from api.server.audit import AuditTrail
 from api.server.limits import Limits
 from api.server.middleware import RequestContext, SecurityHeaders
 from api.server.openapi import DESCRIPTION, PROBLEM_RESPONSES, describe
@@ -40,12 +46,17 @@ from api.workflow.runner import LocalWorkflow
 _ROUTERS = (
     albums,
     uploads,
+    photos,
+    duplicates,
+    jobs,
+    events,
     clusters,
     faces,
     suggestions,
     decisions,
     shares,
     recipients,
+    me,
     objects,
     system,
 )
@@ -107,6 +118,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
             expose_headers=["ETag", "Retry-After", "X-Request-ID", "Content-Disposition"],
             max_age=3600,
         )
+    app.add_middleware(AuditTrail, services=opened)
     app.add_middleware(RequestContext, limits=limits)
     app.add_middleware(SecurityHeaders, settings=settings)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from api.domain import counts, duplicates
+from api.domain import counts, duplicates, quota
 from api.domain.edits import forget
 from api.domain.hash_index import HashIndex
 from api.domain.ingest_rows import Content, Detection, Duplicate, Fresh, Removed
@@ -34,6 +34,7 @@ def delete_photo(services: Services, workflow: Workflow, album: Album, photo: Ph
         Delete(photo.key(), expect),
         Put(removed.key(), removed.to_item()),
         *counts.adjust(photo.album_id, photo, None, -faces),
+        *quota.release(photo.user_id, photo.album_id, photo.size),
     ]
     try:
         services.table.transact(writes)

@@ -11,7 +11,7 @@ from api.deps import AlbumDep, ServicesDep, UserDep, WorkflowDep
 from api.domain import albums, counts, uploads
 from api.domain.models import Album, JobKind, JobState
 from api.routers.schemas.base import RequestBody, Schema
-from api.routers.schemas.jobs import JobView
+from api.routers.schemas.jobs import JobStarted, JobView
 
 router = APIRouter(tags=["albums"])
 
@@ -64,12 +64,6 @@ class AlbumPage(Schema):
 
     albums: tuple[AlbumView, ...]
     cursor: str | None
-
-
-class JobStarted(Schema):
-    """The job that does it."""
-
-    job_id: str
 
 
 class AlbumStatus(Schema):

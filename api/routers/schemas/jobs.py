@@ -24,3 +24,9 @@ class JobView(Schema):
     error: str | None
     created_at: str
     updated_at: str
+
+
+class JobStarted(Schema):
+    """The job that does it."""
+
+    job_id: str

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from api.domain.models import Exif, PhotoStatus
+from api.domain.photos import PhotoWithFaces
+from api.objects import keys
 from api.routers.schemas.base import Schema
+from api.services import Services
 
 
 class FaceView(Schema):
@@ -53,3 +56,49 @@ class PhotoPage(Schema):
 
     photos: tuple[PhotoView, ...]
     cursor: str | None
+
+
+def photo_view(services: Services, entry: PhotoWithFaces) -> PhotoView:
+    """A photo with URLs that are good for some time."""
+    photo = entry.photo
+    seconds = services.settings.view_url_seconds
+    thumb = original = None
+    # The thumbnail is there from the step that found the size on.
+    if photo.width is not None:
+        key = keys.thumbnail(photo.user_id, photo.album_id, photo.id)
+        thumb = services.signer.sign_get(key, seconds=seconds).url
+    if not photo.original_purged:
+        original = services.signer.sign_get(
+            photo.object_key, seconds=seconds, filename=photo.filename
+        ).url
+    return PhotoView(
+        id=photo.id,
+        album_id=photo.album_id,
+        status=photo.status,
+        filename=photo.filename,
+        content_type=photo.content_type,
+        size=photo.size,
+        created_at=photo.created_at,
+        width=photo.width,
+        height=photo.height,
+        exif=photo.exif,
+        sharpness=photo.sharpness,
+        sha256=photo.sha256,
+        blur=photo.blur,
+        thumb_url=thumb,
+        original_url=original,
+        original_purged=photo.original_purged,
+        duplicate_of=photo.duplicate_of,
+        duplicate_kind=photo.duplicate_kind,
+        error=photo.error if photo.status is PhotoStatus.FAILED else None,
+        faces=tuple(
+            FaceView(
+                id=face.id,
+                box=face.box,
+                score=face.score,
+                cluster=face.cluster,
+                confidence=face.confidence,
+            )
+            for face in entry.faces
+        ),
+    )
