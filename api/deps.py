@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.auth import User
+from api.domain.erase import check_open
 from api.domain.models import Album
 from api.errors import NotFound, Unauthorized
 from api.ids import ULID_PATTERN
@@ -30,7 +31,7 @@ ServicesDep = Annotated[Services, Depends(_services)]
 WorkflowDep = Annotated[Workflow, Depends(_workflow)]
 
 
-def _user(
+def _closing_user(
     request: Request,
     services: ServicesDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -52,6 +53,14 @@ def _sign_in_limit(request: Request) -> None:
 SignInLimit = Depends(_sign_in_limit)
 """For routes where secrets could be guessed."""
 
+
+def _user(services: ServicesDep, user: Annotated[User, Depends(_closing_user)]) -> User:
+    check_open(services, user.id)
+    return user
+
+
+ClosingUserDep = Annotated[User, Depends(_closing_user)]
+"""The caller, even if the account is being erased just now."""
 UserDep = Annotated[User, Depends(_user)]
 IdPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

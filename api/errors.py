@@ -76,6 +76,13 @@ class UnsupportedType(ApiError):
     title = "Unsupported media type"
 
 
+class Unavailable(ApiError):
+    """It cannot be done just now, through no fault of the caller."""
+
+    status = 503
+    title = "Unavailable"
+
+
 class TooManyRequests(ApiError):
     """Over a rate limit, or locked out; ``retry_after`` in seconds."""
 

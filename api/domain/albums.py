@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from api.domain import quota
 from api.domain.models import Album, JobKind
 from api.errors import NotFound
 from api.ids import new_id, now
 from api.objects import keys
 from api.repositories.table import PRESENT, ConditionFailed
 from api.services import Services
+from api.sharing.notify import forget_shares
 from api.workflow.context import JobContext
 from api.workflow.workflow import Workflow
 
@@ -70,5 +72,8 @@ def delete_everything(context: JobContext) -> None:
     services.albums.delete([Album.key_of(job.user_id, album_id)])
     # A job that is going could write to the album after it has been emptied.
     context.workflow.cancel(album_id)
-    services.objects.delete_prefix(keys.album_prefix(job.user_id, album_id))
+    forget_shares(services, album_id)
+    # Rows before objects: an upload that comes in now sees that it is not wanted.
     services.table.delete_partition(f"ALBUM#{album_id}")
+    services.objects.delete_prefix(keys.album_prefix(job.user_id, album_id))
+    quota.release_album(services, job.user_id, album_id)

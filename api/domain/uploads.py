@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from api import events
-from api.domain import counts
+from api.domain import counts, quota
 from api.domain.ingest_rows import Content
 from api.domain.models import Album, Photo, PhotoStatus
 from api.errors import BadRequest, Conflict, TooLarge, UnsupportedType
@@ -17,7 +17,7 @@ from api.objects import keys
 from api.objects.signer import SignedUrl
 from api.objects.store import ObjectInfo, ObjectMissing, Part
 from api.repositories.records import Repository
-from api.repositories.table import ConditionFailed, Delete, Expect, Index, Update
+from api.repositories.table import ABSENT, ConditionFailed, Delete, Expect, Index, Update
 from api.services import Services
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import ImageFormat, image_format
@@ -130,7 +130,16 @@ def announce(
         upload_id=services.objects.start_multipart(key, content_type) if multipart else None,
         sha256=announcement.sha256,
     )
-    services.photos.create(photo)
+    writes = [
+        services.photos.put(photo, ABSENT),
+        *quota.reserve(services, album.user_id, album.id, photo.size),
+    ]
+    try:
+        quota.transact(services, album.user_id, writes)
+    except TooLarge:
+        if photo.upload_id is not None:
+            services.objects.abort_multipart(key, photo.upload_id)
+        raise
     return photo
 
 
@@ -233,7 +242,9 @@ def abort(services: Services, photo: Photo) -> None:
         Conflict: it is complete: delete the photo instead.
     """
     try:
-        services.table.write(Delete(photo.key(), Expect(None, {"status": PhotoStatus.UPLOADING})))
+        expect = Expect(True, {"status": PhotoStatus.UPLOADING})
+        released = quota.release(photo.user_id, photo.album_id, photo.size)
+        services.table.transact([Delete(photo.key(), expect), *released])
     except ConditionFailed as error:
         raise Conflict("the upload is complete; delete the photo instead") from error
     if photo.upload_id is not None:

@@ -165,6 +165,19 @@ class SqliteTable:
     ) -> Page:
         return self._page(None, pk, prefix, limit, cursor, descending)
 
+    def sort_keys(self, pk: str) -> Iterator[str]:
+        last = ""
+        while True:
+            with self._reader() as connection:
+                rows = connection.execute(
+                    "SELECT sk FROM items WHERE pk = ? AND sk > ? ORDER BY sk LIMIT ?",
+                    (pk, last, _BATCH),
+                ).fetchall()
+            yield from (row[0] for row in rows)
+            if len(rows) < _BATCH:
+                return
+            last = rows[-1][0]
+
     def query_index(
         self,
         index: Index,

@@ -179,6 +179,10 @@ class Table(Protocol):
         """
         ...
 
+    def sort_keys(self, pk: str) -> Iterator[str]:
+        """Sort keys of a partition, in their order; of items that vanish meanwhile, perhaps."""
+        ...
+
     def query_index(
         self,
         index: Index,
