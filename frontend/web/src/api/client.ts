@@ -1,0 +1,45 @@
+import createClient, { type Middleware } from "openapi-fetch";
+import { getSession, sessionEnded } from "@/auth/session";
+import { Problem, problemOf } from "./problem";
+import type { paths } from "./schema";
+
+const authorize: Middleware = {
+  onRequest({ request }) {
+    const session = getSession();
+    if (session && !request.headers.has("Authorization")) {
+      request.headers.set("Authorization", `Bearer ${session.token}`);
+    }
+    return request;
+  },
+};
+
+/** Whatever is not a success is thrown, so that queries and mutations see one kind of error. */
+const refuse: Middleware = {
+  async onResponse({ request, response }) {
+    if (response.ok) return undefined;
+    const problem = await problemOf(response);
+    const session = getSession();
+    const ours = session && request.headers.get("Authorization") === `Bearer ${session.token}`;
+    if (response.status === 401 && ours) sessionEnded();
+    throw problem;
+  },
+  onError({ error }) {
+    if (error instanceof DOMException && error.name === "AbortError") return error;
+    return new Problem({ status: 0, title: "Network error" });
+  },
+};
+
+/** The API, typed by its own OpenAPI document. */
+export const api = createClient<paths>({
+  // Looked up at each call, so that tests can put another in its place.
+  fetch: (request) => globalThis.fetch(request),
+  baseUrl: typeof window === "undefined" ? "http://localhost" : window.location.origin,
+});
+api.use(authorize, refuse);
+
+/** The body of an answer whose status says that there is one. */
+export async function body<Data>(answer: Promise<{ data?: Data }>): Promise<Data> {
+  const { data } = await answer;
+  if (data === undefined) throw new Problem({ status: 500, title: "Empty answer" });
+  return data;
+}

@@ -1,0 +1,39 @@
+"use client";
+
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { useEffect, useState, type ReactNode } from "react";
+import { I18nProvider, RouterProvider } from "react-aria-components";
+import { Problem } from "@/api/problem";
+import { useSession } from "@/auth/session";
+import { Toasts } from "@/ui/toast";
+
+const temporary = (error: unknown) =>
+  !(error instanceof Problem) || error.status === 0 || error.status >= 500;
+
+export function newQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        retry: (count, error) => count < 2 && temporary(error),
+        staleTime: 15_000,
+      },
+    },
+  });
+}
+
+export function Providers({ children }: { children: ReactNode }) {
+  const [client] = useState(newQueryClient);
+  const router = useRouter();
+  const user = useSession()?.user;
+  // What one user has read is not for the next.
+  useEffect(() => () => client.clear(), [client, user]);
+  return (
+    <QueryClientProvider client={client}>
+      <I18nProvider locale="en">
+        <RouterProvider navigate={(path) => router.push(path)}>{children}</RouterProvider>
+      </I18nProvider>
+      <Toasts />
+    </QueryClientProvider>
+  );
+}

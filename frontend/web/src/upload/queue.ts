@@ -1,0 +1,381 @@
+import { explain, Problem } from "@/api/problem";
+import { text } from "@/text/en";
+import { photoType } from "./kinds";
+import type { UploadStore } from "./store";
+import { backoff, sha256, sleep, TransferError, type Send } from "./transfer";
+import type { Announcement, Picked, UploadApi, UploadItem, UploadState, UploadTotals } from "./types";
+
+const AT_ONCE = 4;
+const TRIES = 6;
+const PROCESS_EVERY = 15_000;
+const MULTIPART_ABOVE = 16 * 2 ** 20;
+
+export interface UploadQueueOptions {
+  readonly user: string;
+  readonly albumId: string;
+  readonly api: UploadApi;
+  readonly store: UploadStore;
+  readonly send: Send;
+  /** Milliseconds before try number n + 1. */
+  readonly wait?: (attempt: number) => number;
+}
+
+interface Working {
+  readonly abort: AbortController;
+  sent: number;
+}
+
+/**
+ * The uploads of one album: some at once, in order, each in tries; what is unfinished is in the
+ * store, so that a reload goes on. Files of a browser without file handles have to be chosen again.
+ */
+export class UploadQueue {
+  private items = new Map<string, UploadItem>();
+  private readonly files = new Map<string, File>();
+  private readonly handles = new Map<string, FileSystemFileHandle>();
+  private readonly working = new Map<string, Working>();
+  private readonly listeners = new Set<() => void>();
+  private paused = false;
+  private snapshot: UploadTotals | null = null;
+  private list: readonly UploadItem[] | null = null;
+  private notified = 0;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private lastProcess = 0;
+  private unprocessed = 0;
+  private speed = { at: 0, sent: 0, rate: 0 };
+  private closed = false;
+
+  constructor(private readonly options: UploadQueueOptions) {}
+
+  // What is shown.
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  isPaused = (): boolean => this.paused;
+
+  getItems = (): readonly UploadItem[] => (this.list ??= [...this.items.values()]);
+
+  getTotals = (): UploadTotals => (this.snapshot ??= this.total());
+
+  private total(): UploadTotals {
+    const counts: Record<UploadState, number> = {
+      queued: 0, hashing: 0, uploading: 0, done: 0, skipped: 0, failed: 0, detached: 0,
+    };
+    let bytes = 0;
+    let sent = 0;
+    for (const item of this.items.values()) {
+      counts[item.state] += 1;
+      bytes += item.size;
+      const whole = item.state === "done" || item.state === "skipped";
+      sent += whole ? item.size : (this.working.get(item.id)?.sent ?? item.sent);
+    }
+    const now = Date.now();
+    const seconds = (now - this.speed.at) / 1000;
+    if (seconds >= 1) {
+      const latest = Math.max(0, sent - this.speed.sent) / seconds;
+      const rate = this.speed.at ? this.speed.rate * 0.6 + latest * 0.4 : 0;
+      this.speed = { at: now, sent, rate };
+    }
+    return { total: this.items.size, counts, bytes, sent, rate: this.speed.rate };
+  }
+
+  /** Tell listeners, at most five times a second: there may be thousands of files. */
+  private changed(): void {
+    if (this.timer !== null) return;
+    this.timer = setTimeout(
+      () => {
+        this.timer = null;
+        this.notified = Date.now();
+        this.snapshot = null;
+        this.list = null;
+        for (const listener of this.listeners) listener();
+      },
+      Math.max(0, 200 - (Date.now() - this.notified)),
+    );
+  }
+
+  private set(item: UploadItem): UploadItem {
+    this.items.set(item.id, item);
+    this.changed();
+    return item;
+  }
+
+  // What a person does.
+
+  /** Load what an earlier visit left; files whose handles may still be read go on by themselves. */
+  async restore(): Promise<void> {
+    const kept = await this.options.store.load(this.options.user, this.options.albumId);
+    for (const { item, handle } of kept) {
+      if (this.items.has(item.id)) continue;
+      this.set({ ...item, state: item.state === "failed" ? "failed" : "detached" });
+      if (handle) this.handles.set(item.id, handle);
+    }
+    await this.reattach(false);
+  }
+
+  /** Are there files that only need the permission to be read again? */
+  hasHandles = (): boolean =>
+    this.getItems().some((item) => item.state === "detached" && this.handles.has(item.id));
+
+  /** Read files through their handles. With `ask`, the browser may ask for permission. */
+  async reattach(ask: boolean): Promise<void> {
+    for (const item of this.items.values()) {
+      const handle = this.handles.get(item.id) as Permitted | undefined;
+      if (item.state !== "detached" || !handle) continue;
+      const mode = { mode: "read" } as const;
+      let permission = (await handle.queryPermission?.(mode)) ?? "denied";
+      if (permission === "prompt" && ask) permission = (await handle.requestPermission?.(mode)) ?? "denied";
+      if (permission !== "granted") continue;
+      try {
+        this.attach(item, await handle.getFile());
+      } catch {
+        this.handles.delete(item.id);
+      }
+    }
+    this.pump();
+  }
+
+  private attach(item: UploadItem, file: File): void {
+    this.files.set(item.id, file);
+    this.set({ ...item, state: "queued", error: null });
+  }
+
+  /** Add photos; those that an earlier visit left unfinished go on where they were. */
+  async add(picked: readonly Picked[]): Promise<void> {
+    const waiting = new Map(
+      this.getItems()
+        .filter((item) => item.state === "detached")
+        .map((item) => [identity(item.name, item.size, item.lastModified), item]),
+    );
+    const fresh: { item: UploadItem; handle: FileSystemFileHandle | null }[] = [];
+    for (const { file, handle } of picked) {
+      const key = identity(file.name, file.size, file.lastModified);
+      const known = waiting.get(key);
+      if (known) {
+        waiting.delete(key);
+        this.attach(known, file);
+        continue;
+      }
+      const item: UploadItem = {
+        id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+        albumId: this.options.albumId,
+        user: this.options.user,
+        name: file.name,
+        size: file.size,
+        type: photoType(file.name) ?? file.type,
+        lastModified: file.lastModified,
+        state: "queued",
+        sent: 0,
+        error: null,
+        uploadId: null,
+      };
+      this.files.set(item.id, file);
+      if (handle) this.handles.set(item.id, handle);
+      fresh.push({ item: this.set(item), handle });
+    }
+    // Uploading does not wait for, nor depend on, what only a reload would need.
+    await this.options.store.put(fresh).catch(() => undefined);
+    this.pump();
+  }
+
+  pause(): void {
+    this.paused = true;
+    for (const work of this.working.values()) work.abort.abort(new Stopped());
+    this.changed();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.changed();
+    this.pump();
+  }
+
+  retry(id?: string): void {
+    for (const item of this.getItems()) {
+      if (item.state !== "failed" || (id !== undefined && item.id !== id)) continue;
+      const state = this.files.has(item.id) ? "queued" : "detached";
+      this.set({ ...item, state, error: null });
+    }
+    void this.reattach(true);
+  }
+
+  /** Forget uploads: one, or all. What has arrived stays in the album. */
+  remove(id?: string): void {
+    const ids = id === undefined ? [...this.items.keys()] : [id];
+    for (const gone of ids) {
+      this.working.get(gone)?.abort.abort(new Stopped());
+      this.items.delete(gone);
+      this.files.delete(gone);
+      this.handles.delete(gone);
+    }
+    this.changed();
+    void this.options.store.remove(ids).catch(() => undefined);
+  }
+
+  /** Stop; what is unfinished stays in the store. */
+  close(): void {
+    this.closed = true;
+    this.pause();
+  }
+
+  // The work.
+
+  private pump(): void {
+    if (this.paused || this.closed) return;
+    for (const item of this.items.values()) {
+      if (this.working.size >= AT_ONCE) break;
+      if (item.state !== "queued" || this.working.has(item.id)) continue;
+      const work: Working = { abort: new AbortController(), sent: item.sent };
+      this.working.set(item.id, work);
+      void this.run(item, work).finally(() => {
+        this.working.delete(item.id);
+        this.pump();
+      });
+    }
+    this.maybeProcess(this.working.size === 0);
+  }
+
+  private async run(item: UploadItem, work: Working): Promise<void> {
+    const file = this.files.get(item.id);
+    let current = item;
+    const change = (changes: Partial<UploadItem>) => {
+      // Removed meanwhile: it must not come back.
+      if (this.items.has(item.id)) current = this.set({ ...current, ...changes });
+    };
+    try {
+      if (!file) throw new Unreadable();
+      change({ state: "hashing" });
+      const hash = await sha256(file).catch(() => {
+        throw new Unreadable();
+      });
+      work.abort.signal.throwIfAborted();
+      change({ state: "uploading" });
+      const announcement = {
+        filename: item.name, contentType: item.type, size: item.size, sha256: hash,
+      };
+      const isNew =
+        item.size > MULTIPART_ABOVE
+          ? await this.inParts(announcement, file, work, () => current, change)
+          : await this.inOnePiece(announcement, file, work);
+      change({ state: isNew ? "done" : "skipped", sent: item.size });
+      this.files.delete(item.id);
+      if (isNew) this.unprocessed += 1;
+      await this.options.store.remove([item.id]).catch(() => undefined);
+    } catch (error) {
+      if (error instanceof Stopped) {
+        change({ state: "queued" });
+        return;
+      }
+      change({ state: "failed", error: reason(error) });
+      await this.options.store.update(current).catch(() => undefined);
+    }
+  }
+
+  private async inOnePiece(announcement: Announcement, file: File, work: Working): Promise<boolean> {
+    const { api, albumId, send } = this.options;
+    return this.tries(work, async () => {
+      work.sent = 0;
+      const place = await api.announce(albumId, announcement);
+      if (!place) return false;
+      await send(place.target, file, (bytes) => this.progress(work, bytes), work.abort.signal);
+      await api.arrived(albumId, place.photoId);
+      return true;
+    });
+  }
+
+  private async inParts(
+    announcement: Announcement,
+    file: File,
+    work: Working,
+    current: () => UploadItem,
+    change: (changes: Partial<UploadItem>) => void,
+  ): Promise<boolean> {
+    const { api, albumId, send } = this.options;
+    let uploadId = current().uploadId;
+    let missing = uploadId ? await this.tries(work, () => api.missing(albumId, uploadId!, file.size)) : null;
+    if (!uploadId || !missing) {
+      const begun = await this.tries(work, () => api.begin(albumId, announcement));
+      if (!begun) return false;
+      const begunId = begun.uploadId;
+      uploadId = begunId;
+      change({ uploadId });
+      await this.options.store.update(current()).catch(() => undefined);
+      missing = await this.tries(work, () => api.missing(albumId, begunId, file.size));
+      if (!missing) throw new TransferError(404);
+    }
+    const upload = uploadId;
+    const { partSize, numbers } = missing;
+    const sizeOf = (part: number) => Math.min(partSize, file.size - (part - 1) * partSize);
+    let arrived = file.size - numbers.reduce((sum, part) => sum + sizeOf(part), 0);
+    for (const part of numbers) {
+      const start = (part - 1) * partSize;
+      const blob = file.slice(start, start + partSize);
+      await this.tries(work, async () => {
+        const target = await api.sign(albumId, upload, part);
+        await send(target, blob, (bytes) => this.progress(work, arrived + bytes), work.abort.signal);
+      });
+      arrived += blob.size;
+      change({ sent: arrived });
+    }
+    await this.tries(work, () => api.finish(albumId, upload));
+    return true;
+  }
+
+  private progress(work: Working, bytes: number): void {
+    work.sent = bytes;
+    this.changed();
+  }
+
+  private async tries<Result>(work: Working, run: () => Promise<Result>): Promise<Result> {
+    for (let attempt = 0; ; attempt += 1) {
+      work.abort.signal.throwIfAborted();
+      try {
+        return await run();
+      } catch (error) {
+        if (!isTemporary(error) || attempt + 1 >= TRIES) throw error;
+        const told = error instanceof Problem && error.retryAfter ? error.retryAfter * 1000 : 0;
+        await sleep(Math.max(told, (this.options.wait ?? backoff)(attempt)), work.abort.signal);
+      }
+    }
+  }
+
+  /** Sorting begins while photos still come, and once more when the last is there. */
+  private maybeProcess(atEnd: boolean): void {
+    if (this.unprocessed === 0) return;
+    const now = Date.now();
+    if (!atEnd && now - this.lastProcess < PROCESS_EVERY) return;
+    this.lastProcess = now;
+    const count = this.unprocessed;
+    this.unprocessed = 0;
+    this.options.api.process(this.options.albumId).catch(() => {
+      this.unprocessed += count;
+      setTimeout(() => this.pump(), 5_000);
+    });
+  }
+}
+
+class Stopped extends Error {}
+class Unreadable extends Error {}
+
+interface Permitted extends FileSystemFileHandle {
+  queryPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
+  requestPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
+}
+
+const identity = (name: string, size: number, modified: number) => `${name}\n${size}\n${modified}`;
+
+function isTemporary(error: unknown): boolean {
+  if (error instanceof TransferError) return error.temporary;
+  return error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500);
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Unreadable) return text.upload.unreadable;
+  if (error instanceof TransferError) {
+    return error.status === 0 ? text.upload.network : text.upload.rejected(error.status);
+  }
+  return explain(error);
+}
