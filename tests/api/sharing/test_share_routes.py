@@ -1,0 +1,430 @@
+"""Shares over HTTP: make, open, download; expiry, passwords, revocation, other users."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import hashlib
+import io
+import json
+import re
+import shutil
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from booth import Booth
+from fastapi.testclient import TestClient
+
+from api import ids
+from api.domain.edits import merge, split
+from api.services import Services
+from api.sharing import passwords, shares, tokens
+
+Headers = dict[str, str]
+
+
+def make(client: TestClient, booth: Booth, who: Headers, **body: object) -> dict:
+    recipient = {"email": "bob@example.com", "clusters": [booth.cluster(0)]}
+    answer = client.post(
+        f"/albums/{booth.album.id}/share",
+        json={"recipients": [recipient], **body},
+        headers=who,
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["shares"][0]
+
+
+def opened(client: TestClient, share: dict) -> dict:
+    answer = client.get(f"/shares/{share['id']}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def photo_ids(page: dict) -> list[str]:
+    return [photo["id"] for photo in page["photos"]]
+
+
+def wait_for(check: Callable[[], bool], seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < limit, "nothing happened"
+        time.sleep(0.02)
+
+
+def download(client: TestClient, share: dict) -> bytes:
+    assert client.post(f"/shares/{share['id']}/archive").status_code == 202
+    url = f"/shares/{share['id']}/archive"
+    wait_for(lambda: client.get(url).status_code == 200)
+    return client.get(url).content
+
+
+def test_create_open_download(
+    client: TestClient, booth: Booth, alice: Headers, tmp_path: Path
+) -> None:
+    share = make(client, booth, alice)
+    page = opened(client, share)
+    assert photo_ids(page) == booth.with_person(0)
+    assert page["count"] == 4 and page["cursor"] is None
+    for photo in page["photos"]:
+        for url in (photo["thumbnailUrl"], photo["viewUrl"], photo["downloadUrl"]):
+            answer = client.get(url)
+            assert answer.status_code == 200 and answer.headers["content-type"] == "image/jpeg"
+    content = download(client, share)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        manifest = json.loads(archive.read("manifest.json"))
+        names = ["IMG_0.jpg", "IMG_1.jpg", "IMG_2.jpg", "IMG_3.jpg"]
+        assert archive.namelist() == [*names, "manifest.json", "SHA256SUMS"]
+        assert [file["name"] for file in manifest["files"]] == names
+        assert [file["photo"] for file in manifest["files"]] == booth.with_person(0)
+        assert manifest["omitted"] == []
+        for file in manifest["files"]:
+            data = archive.read(file["name"])
+            assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["size"]
+        times = [archive.getinfo(name).date_time for name in names]
+        assert times[2] == (2024, 5, 3, 10, 0, 0)
+        archive.extractall(tmp_path / "zip")
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    subprocess.run(check, cwd=tmp_path / "zip", check=True, capture_output=True)
+    if shutil.which("unzip"):
+        (tmp_path / "a.zip").write_bytes(content)
+        subprocess.run(["unzip", "-t", tmp_path / "a.zip"], check=True, capture_output=True)
+
+
+def test_archive_in_ranges(client: TestClient, booth: Booth, alice: Headers) -> None:
+    share = make(client, booth, alice)
+    url = f"/shares/{share['id']}/archive"
+    assert client.get(url).status_code == 404
+    content = download(client, share)
+    whole = client.get(url)
+    etag = whole.headers["etag"]
+    assert etag == f'"{hashlib.sha256(content).hexdigest()}"'
+    assert whole.headers["content-disposition"].startswith('attachment; filename="Garden party')
+    resumed = client.get(url, headers={"Range": "bytes=1000-", "If-Range": etag})
+    assert resumed.status_code == 206 and content[:1000] + resumed.content == content
+    end = client.get(url, headers={"Range": "bytes=-7"})
+    assert end.content == content[-7:]
+    assert end.headers["content-range"] == f"bytes {len(content) - 7}-{len(content) - 1}/" + str(
+        len(content)
+    )
+    other = client.get(url, headers={"Range": "bytes=1000-", "If-Range": '"old"'})
+    assert other.status_code == 200 and other.content == content
+    assert client.get(url, headers={"Range": f"bytes={len(content)}-"}).status_code == 416
+    assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
+    head = client.head(url)
+    assert head.headers["content-length"] == str(len(content)) and head.content == b""
+    status = client.get(f"{url}/status").json()
+    assert status["state"] == "ready" and status["size"] == len(content)
+
+
+def test_pages(client: TestClient, booth: Booth, alice: Headers) -> None:
+    share = make(client, booth, alice)
+    found, cursor = [], None
+    while True:
+        params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = client.get(f"/shares/{share['id']}", params=params).json()
+        found += photo_ids(page)
+        if (cursor := page["cursor"]) is None:
+            break
+    assert found == booth.with_person(0)
+    shown = client.get(f"/albums/{booth.album.id}/shares", headers=alice).json()["shares"]
+    assert [(one["id"], one["views"]) for one in shown] == [(share["id"], 1)]
+
+
+def test_live_shares_grow_and_others_stay(
+    client: TestClient, booth: Booth, alice: Headers
+) -> None:
+    live, fixed = (make(client, booth, alice, live=flag) for flag in (True, False))
+    before = booth.with_person(0)
+    content = download(client, live)
+    booth.photo([0], filename="later.jpg")
+    booth.group()
+    assert photo_ids(opened(client, live)) == booth.with_person(0) != before
+    assert photo_ids(opened(client, fixed)) == before
+    assert client.get(f"/shares/{live['id']}/archive").status_code == 404  # out of date
+    assert download(client, live) != content
+
+
+def test_deleted_photos_leave_every_share(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    from api.domain.models import Photo
+    from api.repositories.table import Update
+
+    share = make(client, booth, alice)
+    gone, *left = booth.with_person(0)
+    services.photos.delete([Photo.key_of(booth.album.id, gone)])
+    services.table.write(Update(booth.album.key(), add={"version": 1}))
+    page = opened(client, share)
+    assert photo_ids(page) == left and page["count"] == len(left)
+
+
+def test_shares_follow_merges_and_splits(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    album = booth.current()
+    zero, one = booth.cluster(0), booth.cluster(1)
+    share = make(client, booth, alice, live=True)
+    both = sorted(set(booth.with_person(0)) | set(booth.with_person(1)))
+    merged = merge(services, album, [one, zero])
+    assert photo_ids(opened(client, share)) == both
+    undo = f"/albums/{album.id}/decisions/{merged.entry.id}/undo"
+    assert client.post(undo, headers=alice).is_success
+    assert photo_ids(opened(client, share)) == booth.with_person(0)
+    first, *rest = booth.with_person(0)
+    face = ids.derived_id(first, "0")
+    split(services, booth.current(), zero, [face])
+    assert photo_ids(opened(client, share)) == rest
+
+
+def test_password(client: TestClient, booth: Booth, alice: Headers) -> None:
+    share = make(client, booth, alice, password="open sesame")
+    url = f"/shares/{share['id']}"
+    assert share["hasPassword"] and "open sesame" not in json.dumps(share)
+    refused = client.get(url)
+    assert refused.status_code == 401 and refused.json()["passwordRequired"] is True
+    for path in ("/archive", "/archive/status"):
+        assert client.get(url + path).status_code == 401
+    assert client.post(f"{url}/archive").status_code == 401
+    assert client.post(f"{url}/unlock", json={"password": "wrong"}).status_code == 401
+    right = client.post(f"{url}/unlock", json={"password": "open sesame"})
+    assert right.status_code == 200
+    assert "httponly" in right.headers["set-cookie"].lower()
+    assert client.get(url).status_code == 200  # by cookie
+    client.cookies.clear()
+    assert client.get(url).status_code == 401
+    token = right.json()["token"]
+    page = client.get(url, headers={"X-Share-Token": token})
+    assert page.status_code == 200
+    photo_url = page.json()["photos"][0]["viewUrl"]
+    photo_token = re.search("token=(.*)", photo_url)[1]
+    assert client.get(url, headers={"X-Share-Token": photo_token}).status_code == 401
+    changed = client.patch(url, json={"password": "another"}, headers=alice)
+    assert changed.status_code == 200
+    assert client.get(url, headers={"X-Share-Token": token}).status_code == 401
+    assert client.get(photo_url).status_code == 401
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from datetime import UTC, datetime, timedelta
+
+        self._start = datetime(2030, 1, 1, tzinfo=UTC)
+        self._step = timedelta
+        self.seconds = 0.0
+        for module in (passwords, shares, tokens):
+            monkeypatch.setattr(module, "now", self.now)
+
+    def now(self) -> str:
+        moment = self._start + self._step(seconds=self.seconds)
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def test_lock_out_grows(
+    client: TestClient, booth: Booth, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    share = make(client, booth, alice, password="open sesame")
+    url = f"/shares/{share['id']}/unlock"
+
+    def attempt(password: str) -> int:
+        return client.post(url, json={"password": password}).status_code
+
+    assert [attempt("guess") for _ in range(passwords.FREE_TRIES)] == [401] * 5
+    locked = client.post(url, json={"password": "open sesame"})
+    assert locked.status_code == 429, "even the right one has to wait"
+    assert 29 <= int(locked.headers["retry-after"]) <= 31
+    clock.seconds += 31
+    assert attempt("guess") == 401
+    clock.seconds += 31
+    assert attempt("open sesame") == 429, "the second pause is longer"
+    clock.seconds += 30
+    assert attempt("open sesame") == 200
+    assert [attempt("guess") for _ in range(4)] == [401] * 4, "a right password forgives"
+
+
+def test_tokens_end(
+    client: TestClient, booth: Booth, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    share = make(client, booth, alice, password="open sesame")
+    url = f"/shares/{share['id']}"
+    token = client.post(f"{url}/unlock", json={"password": "open sesame"}).json()["token"]
+    client.cookies.clear()
+    page = client.get(url, headers={"X-Share-Token": token}).json()
+    view = page["photos"][0]["viewUrl"]
+    clock.seconds += 3599
+    assert client.get(view, follow_redirects=False).status_code == 307
+    assert client.get(url, headers={"X-Share-Token": token}).status_code == 200
+    clock.seconds += 2
+    assert client.get(url, headers={"X-Share-Token": token}).status_code == 401
+    clock.seconds += 3600
+    assert client.get(view).status_code == 401
+
+
+def test_expiry(
+    client: TestClient, booth: Booth, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    past = {"recipients": [{"email": "b@example.com", "clusters": [booth.cluster(0)]}]}
+    answer = client.post(
+        f"/albums/{booth.album.id}/share",
+        json=past | {"expiresAt": "2029-12-31T00:00:00Z"},
+        headers=alice,
+    )
+    assert answer.status_code == 400
+    share = make(client, booth, alice, expiresAt="2030-01-01T02:00:00+01:00")
+    url = f"/shares/{share['id']}"
+    page = opened(client, share)
+    assert page["expiresAt"].startswith("2030-01-01T01:00:00")
+    clock.seconds = 3599.9
+    assert client.get(url).status_code == 200
+    clock.seconds = 3600
+    for path in ("", "/archive", "/archive/status"):
+        assert client.get(url + path).status_code == 410
+    assert client.post(f"{url}/archive").status_code == 410
+    assert client.get(page["photos"][0]["viewUrl"]).status_code == 410
+    assert client.patch(url, json={"expiresAt": None}, headers=alice).json()["expired"] is False
+    assert client.get(url).status_code == 200
+
+
+def test_revoke_removes_what_was_made(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    share = make(client, booth, alice)
+    url = f"/shares/{share['id']}"
+    photo = opened(client, share)["photos"][0]
+    assert client.get(photo["downloadUrl"]).is_success
+    download(client, share)
+    prefix = f"tenant/alice/{booth.album.id}/share/{share['id']}/"
+    assert len(list(services.objects.list_objects(prefix))) == 3
+    assert client.delete(url, headers=alice).status_code == 204
+    assert client.delete(url, headers=alice).status_code == 204
+    assert list(services.objects.list_objects(prefix)) == []
+    for path in ("", "/archive"):
+        assert client.get(url + path).status_code == 410
+    assert client.get(photo["viewUrl"]).status_code == 410
+    assert client.patch(url, json={"live": True}, headers=alice).status_code == 410
+
+
+def test_no_downloads(client: TestClient, booth: Booth, alice: Headers) -> None:
+    share = make(client, booth, alice, allowDownload=False)
+    photo = opened(client, share)["photos"][0]
+    assert photo["downloadUrl"] is None
+    assert client.get(photo["viewUrl"]).is_success
+    assert client.get(photo["viewUrl"].replace("/view", "/download")).status_code == 403
+    assert client.post(f"/shares/{share['id']}/archive").status_code == 403
+
+
+def test_photos_outside_the_share_are_not_there(
+    client: TestClient, booth: Booth, alice: Headers
+) -> None:
+    share = make(client, booth, alice)
+    inside = opened(client, share)["photos"][0]
+    outside = booth.with_person(2)[0]
+    url = inside["viewUrl"].replace(inside["id"], outside)
+    assert client.get(url).status_code == 404
+
+
+def test_others_and_nobody(
+    client: TestClient, booth: Booth, alice: Headers, sign_in: Callable[[str], Headers]
+) -> None:
+    share = make(client, booth, alice)
+    mallory = sign_in("mallory")
+    album = f"/albums/{booth.album.id}"
+    body = {"recipients": [{"email": "m@example.com", "clusters": [booth.cluster(0)]}]}
+    calls = [
+        ("POST", f"{album}/share", body),
+        ("POST", f"{album}/share/preview", {"clusters": [booth.cluster(0)]}),
+        ("GET", f"{album}/shares", None),
+        ("PATCH", f"/shares/{share['id']}", {"live": True}),
+        ("POST", f"/shares/{share['id']}/resend", None),
+        ("DELETE", f"/shares/{share['id']}", None),
+    ]
+    for method, url, json_body in calls:
+        assert client.request(method, url, json=json_body, headers=mallory).status_code == 404
+        assert client.request(method, url, json=json_body).status_code == 401
+    unknown = tokens.new_share_id()
+    for path in ("", "/archive", "/archive/status"):
+        assert client.get(f"/shares/{unknown}{path}").status_code == 404
+    assert client.get(f"/shares/{share['id']}").status_code == 200
+
+
+def test_bad_requests_make_nothing(client: TestClient, booth: Booth, alice: Headers) -> None:
+    url = f"/albums/{booth.album.id}/share"
+    good = {"email": "bob@example.com", "clusters": [booth.cluster(0)]}
+    for bad in (
+        {"email": "not an address", "clusters": [booth.cluster(0)]},
+        {"email": "bob@example.com\r\nBcc: eve@example.com", "clusters": [booth.cluster(0)]},
+        {"email": "eve@example.com", "clusters": [ids.new_id()]},
+        {"email": "eve@example.com", "clusters": []},
+        good,
+    ):
+        answer = client.post(url, json={"recipients": [good, bad]}, headers=alice)
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert client.get(f"{url}s", headers=alice).json()["shares"] == []
+
+
+def test_preview_says_what_a_share_holds(
+    client: TestClient, booth: Booth, alice: Headers
+) -> None:
+    url = f"/albums/{booth.album.id}/share/preview"
+    body = {"clusters": [booth.cluster(0)], "filters": {"takenFrom": "2024-05-02"}}
+    answer = client.post(url, json=body, headers=alice).json()
+    assert answer["count"] == 3
+    assert [one["id"] for one in answer["sample"]] == booth.with_person(0)[1:]
+    assert client.get(answer["sample"][0]["thumbnailUrl"]).status_code == 200
+    everything = {"filters": {"onlyAppearing": False}}
+    assert client.post(url, json=everything, headers=alice).json()["count"] == 10
+    both = {"clusters": [booth.cluster(0), booth.cluster(1)], "filters": {"allOf": True}}
+    assert client.post(url, json=both, headers=alice).json()["count"] == 2
+    without = {
+        "clusters": [booth.cluster(0)],
+        "filters": {"excludeClusters": [booth.cluster(1)]},
+    }
+    assert client.post(url, json=without, headers=alice).json()["count"] == 2
+
+
+def test_change_takes_new_photos(client: TestClient, booth: Booth, alice: Headers) -> None:
+    share = make(client, booth, alice)
+    url = f"/shares/{share['id']}"
+    changed = client.patch(url, json={"clusters": [booth.cluster(2)]}, headers=alice)
+    assert changed.json()["clusters"] == [booth.cluster(2)]
+    assert photo_ids(opened(client, share)) == booth.with_person(2)
+
+
+def test_mail_with_the_link(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    share = make(client, booth, alice, password="open sesame")
+    outbox = services.settings.data / "outbox"
+    wait_for(lambda: len(list(outbox.glob("*.eml"))) == 1)
+    (path,) = outbox.glob("*.eml")
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert message["To"] == "bob@example.com" and "Garden party" in message["Subject"]
+    for part in ("plain", "html"):
+        body = message.get_body((part,)).get_content()
+        assert share["link"] in body and "4 photos" in body and "password" in body
+        assert "open sesame" not in body
+
+    def state() -> str:
+        return client.get(f"/albums/{booth.album.id}/shares", headers=alice).json()["shares"][0][
+            "mailState"
+        ]
+
+    wait_for(lambda: state() == "sent")
+    assert client.post(f"/shares/{share['id']}/resend", headers=alice).status_code == 202
+    wait_for(lambda: len(list(outbox.glob("*.eml"))) == 2)
+
+
+def test_ids_do_not_follow_each_other() -> None:
+    made = [tokens.new_share_id() for _ in range(200)]
+    assert all(ids.is_id(one) for one in made)
+    numbers = sorted(int.from_bytes(ids.ULID.from_str(one).bytes) for one in made)
+    gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    assert min(gaps) > 2**64 and len({one[:4] for one in made}) > 150
