@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from api.ids import is_id, new_id
@@ -68,9 +69,10 @@ class FileObjectStore:
     def head(self, key: str) -> ObjectInfo | None:
         path = self._path(key)
         try:
-            return self._info(key, path.stat())
+            status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return self._info(key, status) if S_ISREG(status.st_mode) else None
 
     def get(self, key: str) -> bytes:
         with self.open(key) as file:

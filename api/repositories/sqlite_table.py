@@ -249,6 +249,8 @@ class SqliteTable:
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA synchronous = FULL")
+        # What was erased does not stay readable in free pages.
+        connection.execute("PRAGMA secure_delete = ON").fetchall()
         connection.execute("PRAGMA cache_size = -8000")
         connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")
         return connection
