@@ -26,6 +26,7 @@ class CardEngine:
     contract_id = "test-cards"
     threshold = 0.5
     confidence = None
+    confidence = None
 
     def detect(self, image: NDArray[np.uint8]) -> FoundFaces:
         """The middle of the photo."""

@@ -64,6 +64,8 @@ class Pile:
     truth: dict[str, int] = field(default_factory=dict)
     """Who each face is."""
 
+    made: int = 0
+
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
         centers = np.random.default_rng(99).normal(size=(self.people, DIMENSIONS))
@@ -76,7 +78,9 @@ class Pile:
 
     def photo(self, who: Sequence[int], contract: str = "c1") -> list[str]:
         """One more photo; returns its faces' ids."""
-        photo = new_id()
+        # The same in every run, as the order of faces may decide who joins whom first.
+        self.made += 1
+        photo = derived_id("photo", str(self.seed), str(self.made))
         buffer = io.BytesIO()
         np.save(buffer, self.vectors(who))
         album = self.album
