@@ -9,6 +9,8 @@ that its writer has seen, or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from api import events
@@ -45,6 +47,7 @@ from api.repositories.table import (
 from api.services import Services
 
 _ATTEMPTS = 16
+_WRITERS = 16
 _CHUNK = TRANSACTION_LIMIT - 1  # the rest is the ledger's
 
 
@@ -216,22 +219,31 @@ def _project(
     """Write rows in pieces, each only as long as nobody else has finished the same work."""
     key = Ledger.key_of(album.id)
     expect = Expect(values={"head": head, "projected": projected})
+    check = Check(key, expect)
+    pieces = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    # The table commits together what is handed over at the same time.
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="rows") as pool:
+        written = [pool.submit(_write_piece, services, piece, check) for piece in pieces]
+        if not all(future.result() for future in written):
+            return
+    with suppress(ConditionFailed):
+        services.table.write(Update(key, {"projected": head}, expect=expect))
+
+
+def _write_piece(services: Services, rows: Sequence[RowWrite], check: Check) -> bool:
+    """False if somebody else has finished the work."""
     left = list(rows)
     while left:
-        piece = left[:_CHUNK]
         try:
-            services.table.transact([*piece, Check(key, expect)])
+            services.table.transact([*left, check])
         except ConditionFailed as error:
-            if error.key == key:
-                return
+            if error.key == check.key:
+                return False
             # The row of a face that is gone: its photo is being removed.
             left = [write for write in left if write.key != error.key]
-            continue
-        left = left[len(piece) :]
-    try:
-        services.table.write(Update(key, {"projected": head}, expect=expect))
-    except ConditionFailed:
-        return
+        else:
+            break
+    return True
 
 
 def _caught_up(services: Services, album: Album) -> tuple[Ledger, People]:

@@ -93,9 +93,14 @@ class PeopleMachine(RuleBasedStateMachine):
         return {row.label for row in self.pile.cluster_rows().values() if row.label}
 
     @property
+    def _anyone(self) -> bool:
+        return len(self.pile.groups()) > 0
+
+    @property
     def _several(self) -> bool:
         return len(self.pile.groups()) > 1
 
+    @precondition(lambda self: self._anyone)
     @rule(data=st.data())
     def label(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(["Anna", "Bob", "Cem", None]))
@@ -108,6 +113,7 @@ class PeopleMachine(RuleBasedStateMachine):
         chosen = data.draw(st.lists(clusters, min_size=2, max_size=3, unique=True))
         edits.merge(self.services, self.album, chosen)
 
+    @precondition(lambda self: self._anyone)
     @rule(data=st.data())
     def split(self, data: st.DataObject) -> None:
         cluster = self._cluster(data)
@@ -118,6 +124,7 @@ class PeopleMachine(RuleBasedStateMachine):
         except BadRequest:
             assert set(chosen) == self.pile.groups()[cluster]
 
+    @precondition(lambda self: self._anyone)
     @rule(data=st.data())
     def reject(self, data: st.DataObject) -> None:
         cluster = self._cluster(data)
@@ -126,7 +133,7 @@ class PeopleMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), new=st.booleans())
     def move(self, data: st.DataObject, new: bool) -> None:
-        target = None if new else self._cluster(data)
+        target = None if new or not self._anyone else self._cluster(data)
         face = data.draw(st.sampled_from(self._faces(self.pile.face_rows())))
         if face in self.pile.now().table.number:
             try:
@@ -134,12 +141,14 @@ class PeopleMachine(RuleBasedStateMachine):
             except BadRequest:
                 assert face in self.pile.groups()[target or ""]
 
+    @precondition(lambda self: self._anyone)
     @rule(data=st.data())
     def confirm(self, data: st.DataObject) -> None:
         cluster = self._cluster(data)
         face = data.draw(st.sampled_from(self._faces(self.pile.groups()[cluster])))
         edits.confirm(self.services, self.album, cluster, [face])
 
+    @precondition(lambda self: self._anyone)
     @rule(data=st.data(), hidden=st.booleans())
     def hide(self, data: st.DataObject, hidden: bool) -> None:
         edits.hide(self.services, self.album, self._cluster(data), hidden=hidden)
