@@ -391,6 +391,8 @@ export const text = {
   account: {
     title: "Account",
     signedInAs: "Signed in as",
+    usage: (count: number, bytes: number) =>
+      `${photos(count)}, ${(bytes / 2 ** 20).toFixed(0)} MB of originals`,
     exportTitle: "Take everything with you",
     exportHint: "A JSON file with your albums, people, names, decisions and shares.",
     export: "Export my data",
@@ -406,6 +408,8 @@ export const text = {
     receiptTitle: "Everything is erased",
     receiptHint: "Keep this receipt if you want proof.",
     receiptSave: "Save receipt",
+    receiptPhotos: "Photos removed",
+    receiptDigest: "SHA-256",
     receiptRows: "Records removed",
     receiptObjects: "Files removed",
     receiptId: "Receipt",

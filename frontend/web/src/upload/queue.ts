@@ -58,6 +58,8 @@ export class UploadQueue {
 
   getItems = (): readonly UploadItem[] => (this.list ??= [...this.items.values()]);
 
+  sentOf = (item: UploadItem): number => this.working.get(item.id)?.sent ?? item.sent;
+
   getTotals = (): UploadTotals => (this.snapshot ??= this.total());
 
   private total(): UploadTotals {
@@ -70,7 +72,7 @@ export class UploadQueue {
       counts[item.state] += 1;
       bytes += item.size;
       const whole = item.state === "done" || item.state === "skipped";
-      sent += whole ? item.size : (this.working.get(item.id)?.sent ?? item.sent);
+      sent += whole ? item.size : this.sentOf(item);
     }
     const now = Date.now();
     const seconds = (now - this.speed.at) / 1000;

@@ -1,0 +1,126 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { getSession } from "@/auth/session";
+import { api, body } from "./client";
+import { keys } from "./keys";
+import type { AlbumStatus, Job } from "./types";
+
+const POLL_WORKING = 2_000;
+const POLL_IDLE = 20_000;
+const REFRESH_EVERY = 3_000;
+
+/** An event of the WebSocket; see `api/routers/events.py`. */
+interface LiveEvent {
+  readonly kind: "job" | "photos" | "people" | "album" | "shares" | "ping";
+  readonly data: unknown;
+}
+
+/**
+ * How far an album is, from the WebSocket; and by asking again and again while there is none.
+ *
+ * What an event says has changed is read again, at most every few seconds: a job tells of every
+ * photo.
+ */
+export function useLive(albumId: string) {
+  const client = useQueryClient();
+  const [isLive, setLive] = useState(false);
+
+  useEffect(() => {
+    if (!albumId) return undefined;
+    let socket: WebSocket | null = null;
+    let attempt = 0;
+    let reconnect: ReturnType<typeof setTimeout> | undefined;
+    let refresh: ReturnType<typeof setTimeout> | undefined;
+    let stopped = false;
+    const stale = new Set<string>();
+
+    const flush = () => {
+      refresh = undefined;
+      const kinds = new Set(stale);
+      stale.clear();
+      if (kinds.has("album")) {
+        void client.invalidateQueries({ queryKey: keys.album(albumId) });
+        return;
+      }
+      const changed: (readonly string[])[] = [keys.status(albumId)];
+      if (kinds.has("photos")) changed.push(keys.photos(albumId), keys.duplicates(albumId));
+      if (kinds.has("people")) {
+        changed.push(keys.people(albumId), ["album", albumId, "faces"], keys.suggestions(albumId));
+      }
+      if (kinds.has("shares")) changed.push(keys.shares(albumId));
+      for (const queryKey of changed) void client.invalidateQueries({ queryKey });
+    };
+
+    const take = (event: LiveEvent) => {
+      if (event.kind === "ping") return;
+      if (event.kind === "job") {
+        const job = event.data as Job;
+        if (job.kind === "ingest") {
+          client.setQueryData<AlbumStatus>(keys.status(albumId), (status) =>
+            status && {
+              ...status,
+              job,
+              progress: job.progress,
+              state: job.state === "running" ? "processing" : job.state,
+            },
+          );
+        }
+        stale.add(job.state === "running" ? "status" : "album");
+      } else {
+        stale.add(event.kind);
+      }
+      refresh ??= setTimeout(flush, REFRESH_EVERY);
+    };
+
+    const connect = () => {
+      const token = getSession()?.token;
+      if (stopped || !token) return;
+      const query = new URLSearchParams({ album: albumId, token });
+      const origin = window.location.origin.replace(/^http/, "ws");
+      socket = new WebSocket(`${origin}/events?${query.toString()}`);
+      socket.onmessage = (message: MessageEvent<string>) => {
+        attempt = 0;
+        setLive(true);
+        take(JSON.parse(message.data) as LiveEvent);
+      };
+      socket.onopen = () => setLive(true);
+      socket.onclose = (event) => {
+        setLive(false);
+        // 4401, 4404: asking again would not help.
+        if (stopped || event.code === 4401 || event.code === 4404) return;
+        reconnect = setTimeout(connect, Math.min(30_000, 1_000 * 2 ** attempt));
+        attempt += 1;
+      };
+    };
+    connect();
+    return () => {
+      stopped = true;
+      clearTimeout(reconnect);
+      clearTimeout(refresh);
+      socket?.close();
+    };
+  }, [albumId, client]);
+
+  const status = useQuery({
+    queryKey: keys.status(albumId),
+    queryFn: ({ signal }) =>
+      body(api.GET("/albums/{id}/status", { params: { path: { id: albumId } }, signal })),
+    enabled: albumId !== "",
+    refetchInterval: (query) => {
+      if (isLive) return false;
+      return query.state.data?.state === "processing" ? POLL_WORKING : POLL_IDLE;
+    },
+  });
+
+  // Without events, the album's version says that something changed.
+  const version = status.data?.version;
+  const state = status.data?.state;
+  useEffect(() => {
+    if (version === undefined || isLive) return;
+    for (const queryKey of [keys.photos(albumId), keys.people(albumId)]) {
+      void client.invalidateQueries({ queryKey });
+    }
+  }, [version, state, isLive, albumId, client]);
+
+  return { status, isLive };
+}

@@ -1,0 +1,40 @@
+"use client";
+
+import { useMemo, useState } from "react";
+import { usePhotos } from "@/api/photos";
+import { Lightbox } from "@/photos/Lightbox";
+import { PhotoGrid } from "@/photos/PhotoGrid";
+import { text } from "@/text/en";
+import { Failure, Skeleton } from "@/ui/Empty";
+import { gridPhoto } from "../photos/PhotosTab";
+
+/** The photos in which a person appears. */
+export function PersonPhotos(props: { albumId: string; cluster: string; total: number }) {
+  const query = usePhotos(props.albumId, props.cluster);
+  const photos = useMemo(() => query.data?.pages.flatMap((page) => page.photos) ?? [], [query.data]);
+  const cells = useMemo(() => photos.map(gridPhoto), [photos]);
+  const [open, setOpen] = useState<number | null>(null);
+  if (query.isPending) return <Skeleton shape="photos" />;
+  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  return (
+    <>
+      <PhotoGrid
+        hasMore={query.hasNextPage}
+        label={text.photos.grid}
+        onMore={() => !query.isFetching && void query.fetchNextPage()}
+        onOpen={setOpen}
+        photos={cells}
+      />
+      {open !== null && photos[open] && (
+        <Lightbox
+          albumId={props.albumId}
+          index={open}
+          onClose={() => setOpen(null)}
+          onIndex={setOpen}
+          photos={photos}
+          total={Math.max(props.total, photos.length)}
+        />
+      )}
+    </>
+  );
+}
