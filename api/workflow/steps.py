@@ -126,7 +126,7 @@ class PhotoSteps:
 
     def fail(self, photo: Photo, reason: str) -> None:
         """The photo cannot be processed; it holds nothing up."""
-        self._end(photo, status=PhotoStatus.FAILED, error=reason)
+        self._end(photo, status=PhotoStatus.FAILED, error=reason, attempts=0)
 
     def later(self, photo: Photo, error: Exception) -> None:
         """The photo could not be processed now; it stays as it is."""

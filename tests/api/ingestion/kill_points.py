@@ -1,7 +1,8 @@
 """Ingestion killed with SIGKILL before each of its writes, and taken up by another process.
 
-Run as ``python kill_points.py FOLDER``: prints a JSON report. A process of its own, since it forks
-for every kill, which must not happen beside a test runner's threads.
+Run as ``python -m tests.api.ingestion.kill_points FOLDER SHARE SHARES``: prints a JSON report of
+every SHARES-th kill. A process of its own, since it forks for each, which must not happen beside a
+test runner's threads.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.api.conftest import CardEngine
 from tests.api.ingestion.conftest import photo_bytes
 
 USER = "alice"
-OPTIONS = RunOptions(lease_seconds=0.4, backoff_seconds=0.05, progress_seconds=3600)
+OPTIONS = RunOptions(lease_seconds=0.2, backoff_seconds=0.05, progress_seconds=3600)
 _WRITES = {"write", "transact", "write_many", "put", "put_many", "delete", "delete_prefix"}
 
 
@@ -158,7 +159,7 @@ def result(folder: Path, album_id: str) -> dict[str, Any]:
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, share: int, shares: int) -> None:
     cv2.setNumThreads(1)
     source = folder / "source"
     pid = os.fork()  # SQLite and its threads stay in the child
@@ -180,7 +181,7 @@ def main(folder: Path) -> None:
         raise SystemExit(f"the undisturbed run failed: {status} {log}")
     writes, state = log
     expected = result(data, album_id)
-    report: dict[str, Any] = {"writes": writes, "state": state, "photos": [], "different": {}}
+    report: dict[str, Any] = {"writes": writes, "state": state, "different": {}}
     report["photos"] = sorted(
         [item["status"], item.get("duplicateKind") or ""]
         for name, item in expected.items()
@@ -188,13 +189,14 @@ def main(folder: Path) -> None:
     )
     killed = 0
     # The first write starts the job: before it there is nothing to take up.
-    for point in range(2, writes + 1):
+    for point in range(2 + share, writes + 1, shares):
         data = fresh()
         status, _ = fork(data, album_id, begin=True, deadly_at=point)
         if not os.WIFSIGNALED(status):
             continue  # threads order their writes a little differently each time
         killed += 1
-        fork(data, album_id, begin=False, deadly_at=point // 2)
+        if killed % 4 == 0:
+            fork(data, album_id, begin=False, deadly_at=point // 2)
         status, log = fork(data, album_id, begin=False)
         got = result(data, album_id)
         if got != expected or log is None or log[1] != state:
@@ -207,4 +209,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
