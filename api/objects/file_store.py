@@ -298,11 +298,16 @@ def _sync_folder(folder: Path) -> None:
 def _place(file: BinaryIO, path: Path) -> None:
     """Give a synced file its name, in one step."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The last object of the folder may be removed just now, and the folder with it.
-        with suppress(FileNotFoundError):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.replace(file.name, path)
             break
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if path.parent.is_file():
+                raise
     with suppress(FileNotFoundError):
         _sync_folder(path.parent)
 
