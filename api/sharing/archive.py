@@ -151,8 +151,11 @@ def build_archive(ctx: JobContext) -> None:
         services.objects, key, archive.upload_id or "", services.settings.part_bytes
     )
     try:
-        with TemporaryDirectory(prefix="archive-") as folder:
-            photos = _write(ctx, share, contents, PhotoZip(writer.write, Path(folder), share.id))
+        with (
+            TemporaryDirectory(prefix="archive-") as folder,
+            PhotoZip(writer.write, Path(folder), share.id) as archive_zip,
+        ):
+            photos = _write(ctx, share, contents, archive_zip)
         _end(services, share, archive, writer, _fingerprint(share, contents), photos)
     except TooManyParts as error:
         raise JobFailed("the archive would be too large; share fewer photos") from error

@@ -69,6 +69,8 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = sender
         local, _, domain = mail.to.rpartition("@")
+        if not local or not domain:
+            raise ValueError("no address")
         recipient = Address(username=local, domain=domain)
         if not recipient.addr_spec.isascii():
             message = EmailMessage(policy=SMTPUTF8)

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Self
 
 from zipstream import ZIP_STORED, ZipStream
 
@@ -115,17 +116,29 @@ class PhotoZip:
     def __init__(self, write: Callable[[bytes], None], folder: Path, share_id: str) -> None:
         self._write = write
         self._zip = ZipStream(compress_type=ZIP_STORED)
-        self._file = folder / "file"
-        self._sums = folder / SUMS
-        self._manifest = folder / MANIFEST
-        self._first = True
-        self._sums.write_text("")
-        self._manifest.write_text(f'{{"version": 1, "share": {json.dumps(share_id)}, "files": [')
+        self._path = folder / "photo"
+        # Opened once: opening anew and cutting to nothing makes some file systems write at once.
+        self._photo = self._path.open("wb", buffering=0)
+        self._sums = (folder / SUMS).open("w", encoding="utf-8")
+        self._manifest = (folder / MANIFEST).open("w", encoding="utf-8")
+        self._manifest.write(f'{{"version": 1, "share": {_json(share_id)}, "files": [')
+        self._separator = "\n  "
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._photo, self._sums, self._manifest):
+            file.close()
 
     def add(self, entry: Entry) -> None:
         """One more photo."""
-        self._file.write_bytes(entry.data)
-        self._store(self._file, entry.name, entry.moment)
+        self._photo.seek(0)
+        left = memoryview(entry.data)
+        while left:
+            left = left[self._photo.write(left) :]
+        self._photo.truncate()
+        self._store(self._path, entry.name, entry.moment)
         sha256 = hashlib.sha256(entry.data).hexdigest()
         line = {
             "name": entry.name,
@@ -134,18 +147,17 @@ class PhotoZip:
             "photo": entry.photo_id,
             "full": entry.full,
         }
-        with self._manifest.open("a", encoding="utf-8") as manifest:
-            manifest.write(("" if self._first else ",") + "\n  " + _json(line))
-        with self._sums.open("a", encoding="utf-8") as sums:
-            sums.write(f"{sha256}  {entry.name}\n")
-        self._first = False
+        self._manifest.write(self._separator + _json(line))
+        self._sums.write(f"{sha256}  {entry.name}\n")
+        self._separator = ",\n  "
 
-    def finish(self, omitted: dict[str, str]) -> None:
+    def finish(self, omitted: Mapping[str, str]) -> None:
         """Manifest, checksums and directory; ``omitted``: photos that are left out, and why."""
         missing = [{"photo": photo, "reason": reason} for photo, reason in omitted.items()]
-        with self._manifest.open("a", encoding="utf-8") as manifest:
-            manifest.write(f'\n], "omitted": {_json(missing)}}}\n')
-        for path in (self._manifest, self._sums):
+        self._manifest.write(f'\n], "omitted": {_json(missing)}}}\n')
+        for file in (self._manifest, self._sums):
+            file.flush()
+            path = Path(file.name)
             self._store(path, path.name, datetime(*_EPOCH))  # noqa: DTZ001 - ZIP knows no zones
         for piece in self._zip.footer():
             self._write(piece)

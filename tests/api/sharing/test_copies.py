@@ -83,9 +83,7 @@ def full_png(orientation: int = 1) -> bytes:
 
 def full_webp(orientation: int = 1, **options: object) -> bytes:
     out = io.BytesIO()
-    pixels().save(
-        out, "WEBP", exif=exif(orientation), xmp=XMP, icc_profile=profile(), **options
-    )
+    pixels().save(out, "WEBP", exif=exif(orientation), xmp=XMP, icc_profile=profile(), **options)
     return out.getvalue()
 
 
@@ -138,6 +136,7 @@ def test_no_metadata_is_left(kind: str) -> None:
             assert image.get_format_mimetype() == copy.content_type
 
 
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
 @pytest.mark.parametrize("kind", ["jpeg", "progressive", "png", "webp", "lossless webp"])
 def test_pixels_and_colours_stay_to_the_bit(kind: str) -> None:
     original = MAKERS[kind]()
@@ -191,7 +190,9 @@ def test_kept_metadata_is_the_file_itself() -> None:
     assert raw_copy(full_heic()).extension == "heic"
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"not an image at all", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8\xff", b"not an image at all", b"\x89PNG\r\n\x1a\n"]
+)
 def test_no_image_is_an_image_error(data: bytes) -> None:
     with pytest.raises(ImageError):
         clean_copy(data)

@@ -13,6 +13,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -135,9 +136,7 @@ def test_pages(client: TestClient, booth: Booth, alice: Headers) -> None:
     assert [(one["id"], one["views"]) for one in shown] == [(share["id"], 1)]
 
 
-def test_live_shares_grow_and_others_stay(
-    client: TestClient, booth: Booth, alice: Headers
-) -> None:
+def test_live_shares_grow_and_others_stay(client: TestClient, booth: Booth, alice: Headers) -> None:
     live, fixed = (make(client, booth, alice, live=flag) for flag in (True, False))
     before = booth.with_person(0)
     content = download(client, live)
@@ -370,9 +369,7 @@ def test_bad_requests_make_nothing(client: TestClient, booth: Booth, alice: Head
     assert client.get(f"{url}s", headers=alice).json()["shares"] == []
 
 
-def test_preview_says_what_a_share_holds(
-    client: TestClient, booth: Booth, alice: Headers
-) -> None:
+def test_preview_says_what_a_share_holds(client: TestClient, booth: Booth, alice: Headers) -> None:
     url = f"/albums/{booth.album.id}/share/preview"
     body = {"clusters": [booth.cluster(0)], "filters": {"takenFrom": "2024-05-02"}}
     answer = client.post(url, json=body, headers=alice).json()
@@ -426,5 +423,5 @@ def test_ids_do_not_follow_each_other() -> None:
     made = [tokens.new_share_id() for _ in range(200)]
     assert all(ids.is_id(one) for one in made)
     numbers = sorted(int.from_bytes(ids.ULID.from_str(one).bytes) for one in made)
-    gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(numbers)]
     assert min(gaps) > 2**64 and len({one[:4] for one in made}) > 150

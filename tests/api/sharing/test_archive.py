@@ -1,0 +1,303 @@
+"""Building archives: hostile names, many photos in little memory, killed and begun anew."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from booth import Booth, VectorsOnly, jpeg
+
+from api.domain.models import Job, JobKind, JobState
+from api.domain.share_models import Archive, Share
+from api.home import open_services
+from api.ids import new_id, now
+from api.objects import keys
+from api.objects.file_store import FileObjectStore
+from api.repositories.sqlite_table import SqliteTable
+from api.services import Services
+from api.settings import Settings
+from api.sharing.archive import build_archive
+from api.sharing.contents import keep_photos
+from api.sharing.tokens import new_secret, new_share_id
+from api.sharing.zips import Entry, PartWriter, PhotoZip, TooManyParts
+from api.workflow.context import JobContext
+from api.workflow.runner import LocalWorkflow
+
+MOMENT = datetime.fromisoformat("2024-05-01T10:00:00")
+
+
+def whole_album(booth: Booth, photo_ids: list[str]) -> Share:
+    share = Share(
+        id=new_share_id(),
+        album_id=booth.album.id,
+        user_id=booth.album.user_id,
+        created_at=now(),
+        email="bob@example.com",
+        clusters=(),
+        secret=new_secret(),
+    )
+    keep_photos(booth.services, share, photo_ids)
+    booth.services.shares.create(share)
+    return share
+
+
+def build(services: Services, share: Share) -> bytes:
+    context = JobContext(services, LocalWorkflow(services, {}), archive_job(services, share))
+    build_archive(context)
+    return services.objects.get(keys.archive(share.user_id, share.album_id, share.id))
+
+
+def archive_job(services: Services, share: Share) -> Job:
+    job = Job(
+        id=new_id(),
+        kind=JobKind.ARCHIVE,
+        user_id=share.user_id,
+        album_id=share.album_id,
+        subject=share.id,
+        state=JobState.RUNNING,
+        created_at=now(),
+        updated_at=now(),
+    )
+    services.jobs.create(job)
+    return job
+
+
+HOSTILE = [
+    "../../etc/passwd",
+    "/etc/shadow.jpg",
+    "..\\..\\boot.ini",
+    "CON.jpg",
+    "same.jpg",
+    "SAME.JPG",
+    "sa\u0000me.jpg",
+    "manifest.json",
+    "SHA256SUMS",
+    "\u202egnp.exe",
+    "",
+    "ü" * 400 + ".jpg",
+    "line\nbreak.jpg",
+]
+
+
+def test_hostile_names_stay_in_the_folder(services: Services, tmp_path: Path) -> None:
+    booth = Booth.open(services)
+    photos = [booth.photo(filename=name, data=jpeg(k)) for k, name in enumerate(HOSTILE)]
+    content = build(services, whole_album(booth, photos))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        assert len({name.casefold() for name in names}) == len(HOSTILE) + 2
+        assert not any("/" in name or "\\" in name or ".." in name for name in names)
+        archive.extractall(tmp_path / "out")
+        found = json.loads(archive.read("manifest.json"))["files"]
+        assert [file["photo"] for file in found] == photos
+    assert len(list((tmp_path / "out").iterdir())) == len(HOSTILE) + 2
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    subprocess.run(check, cwd=tmp_path / "out", check=True, capture_output=True)
+
+
+def test_shared_photos_lose_metadata_unless_asked(services: Services) -> None:
+    booth = Booth.open(services)
+    data = jpeg(3, comment=b"SECRET")
+    photo = booth.photo(data=data)
+    clean = whole_album(booth, [photo])
+    assert b"SECRET" not in build(services, clean)
+    kept = services.shares.update(whole_album(booth, [photo]), keep_metadata=True)
+    with zipfile.ZipFile(io.BytesIO(build(services, kept))) as archive:
+        assert archive.read("photo.jpg") == data
+
+
+def test_damaged_and_purged_photos(services: Services) -> None:
+    booth = Booth.open(services)
+    good = booth.photo(filename="good.jpg")
+    broken = booth.photo(filename="broken.jpg", data=b"no image")
+    purged = booth.photo(filename="purged.jpg", original_purged=True)
+    with zipfile.ZipFile(
+        io.BytesIO(build(services, whole_album(booth, [good, broken, purged])))
+    ) as z:
+        manifest = json.loads(z.read("manifest.json"))
+        assert [(f["photo"], f["full"]) for f in manifest["files"]] == [
+            (good, True),
+            (purged, False),
+        ]
+        assert [missing["photo"] for missing in manifest["omitted"]] == [broken]
+        assert "not an image" in manifest["omitted"][0]["reason"]
+
+
+def test_building_again_changes_nothing(services: Services) -> None:
+    booth = Booth.open(services)
+    share = whole_album(booth, [booth.photo(data=jpeg(k)) for k in range(5)])
+    first = build(services, share)
+    services.archives.delete([Archive.key_of(share.album_id, share.id)])
+    time.sleep(2.1)  # ZIP's clock has steps of two seconds
+    assert build(services, share) == first
+
+
+def test_revoked_while_it_is_built(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    booth = Booth.open(services)
+    share = whole_album(booth, [booth.photo(), booth.photo()])
+    finish = PartWriter.finish
+
+    def revoke_first(writer: PartWriter) -> None:
+        finish(writer)
+        services.shares.update(share, revoked=True)
+
+    monkeypatch.setattr(PartWriter, "finish", revoke_first)
+    with pytest.raises(Exception, match="no object|share"):
+        build(services, share)
+    prefix = keys.archive(share.user_id, share.album_id, share.id)
+    assert services.objects.head(prefix) is None
+    assert services.archives.get(Archive.key_of(share.album_id, share.id)) is None
+
+
+def test_many_photos_take_little_memory(tmp_path: Path) -> None:
+    """Of 5,000 photos of 20 kB, 100 MB in all, no more is held than names and checksums."""
+    store = FileObjectStore(tmp_path / "objects")
+    upload = store.start_multipart("tenant/a.zip", "application/zip")
+    writer = PartWriter(store, "tenant/a.zip", upload, 8 * 2**20)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    archive = PhotoZip(writer.write, folder, "s")
+    data = os.urandom(20_000)
+
+    def add(first: int, last: int) -> None:
+        for k in range(first, last):
+            archive.add(Entry(f"p{k}", f"IMG_{k:06d}.jpg", data, full=True, moment=MOMENT))
+
+    add(0, 500)
+    tracemalloc.start()
+    try:
+        add(500, 5500)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / 5000 < 2000, "bytes for each photo that is done"
+    assert peak - held < 2**20, "bytes for the photo at hand"
+    archive.finish({})
+    writer.finish()
+    writer.close()
+    with zipfile.ZipFile(tmp_path / "objects" / "objects" / "tenant" / "a.zip") as found:
+        assert len(found.namelist()) == 5502
+        assert found.read("IMG_005499.jpg") == data
+
+
+def test_more_files_than_plain_zip_can_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with path.open("wb") as file:
+        archive = PhotoZip(lambda piece: file.write(piece) and None, folder, "s")
+        for k in range(66_000):
+            archive.add(Entry(str(k), f"{k}.jpg", b"x", full=True, moment=MOMENT))
+        archive.finish({})
+    with zipfile.ZipFile(path) as found:
+        assert len(found.namelist()) == 66_002
+        assert found.read("65999.jpg") == b"x"
+
+
+def test_parts_grow_and_end(tmp_path: Path) -> None:
+    store = FileObjectStore(tmp_path / "objects")
+    upload = store.start_multipart("tenant/a.zip", "application/zip")
+    writer = PartWriter(store, "tenant/a.zip", upload, 10)
+    for _ in range(1500):
+        writer.write(b"0123456789")
+    sizes = [part.size for part in store.list_parts("tenant/a.zip", upload)]
+    assert set(sizes[:1000]) == {10} and set(sizes[1000:]) == {20}
+    writer.finish()
+    assert writer.sha256 == hashlib.sha256(b"0123456789" * 1500).hexdigest()
+    assert store.get("tenant/a.zip") == b"0123456789" * 1500
+    writer._parts *= 10  # a multipart upload ends at 10,000 parts
+    del writer._parts[10_000:]
+    with pytest.raises(TooManyParts):
+        writer.write(b"x" * 1000)
+
+
+_WORKER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from booth import VectorsOnly
+from api.domain.models import JobKind
+from api.home import open_services
+from api.settings import Settings
+from api.sharing.archive import build_archive
+from api.workflow.runner import LocalWorkflow, RunOptions
+services = open_services(Settings(data=Path(sys.argv[1])), VectorsOnly())
+options = RunOptions(lease_seconds=1.0)
+workflow = LocalWorkflow(services, {JobKind.ARCHIVE: build_archive}, options)
+workflow.resume()
+if len(sys.argv) > 3:
+    workflow.start(JobKind.ARCHIVE, *sys.argv[3:])
+print("ready", flush=True)
+sys.stdin.read()
+workflow.stop()
+"""
+
+
+def start_worker(data: Path, *job: str) -> subprocess.Popen[bytes]:
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", _WORKER, str(data), here, *job]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert worker.stdout is not None and worker.stdout.readline() == b"ready\n"
+    return worker
+
+
+@pytest.mark.parametrize("moment", ["early", "parts", "late"])
+def test_killed_and_begun_anew(tmp_path: Path, moment: str) -> None:
+    data = tmp_path / "data"
+    settings = Settings(data=data, part_bytes=5 * 2**20)
+    services = open_services(settings, VectorsOnly())  # type: ignore[arg-type]
+    booth = Booth.open(services)
+    large = jpeg(1, (900, 700))
+    photos = [booth.photo(data=large, filename=f"{k % 7}.jpg") for k in range(60)]
+    undisturbed = build(services, whole_album(booth, photos))
+    share = whole_album(booth, photos)
+    wanted = len(undisturbed)
+    key = keys.archive(share.user_id, share.album_id, share.id)
+    row = Archive.key_of(share.album_id, share.id)
+    job = (share.user_id, share.album_id, share.id)
+
+    def reached() -> bool:
+        archive = services.archives.get(row)
+        if archive is None or archive.upload_id is None:
+            return bool(archive)
+        parts = services.objects.list_parts(key, archive.upload_id)
+        return len(parts) >= {"early": 0, "parts": 1, "late": 2}[moment]
+
+    worker = start_worker(data, *job)
+    limit = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    second = start_worker(data)
+    while (archive := services.archives.get(row)) is None or archive.fingerprint is None:
+        assert time.monotonic() < limit + 60
+        time.sleep(0.05)
+    assert second.stdin is not None
+    second.stdin.close()
+    second.wait(30)
+    content = services.objects.get(key)
+    # The share's id is in the manifest: all else is the same.
+    assert len(content) == wanted
+    with zipfile.ZipFile(io.BytesIO(content)) as a, zipfile.ZipFile(io.BytesIO(undisturbed)) as b:
+        assert a.testzip() is None and a.namelist() == b.namelist()
+        for name in a.namelist():
+            same = a.read(name) == b.read(name)
+            assert same == (name != "manifest.json")
+    assert archive.sha256 == hashlib.sha256(content).hexdigest() and archive.size == len(content)
+    uploads = data / "objects" / "uploads"
+    assert [path for path in uploads.rglob("*") if path.is_file()] == []
+    assert isinstance(services.table, SqliteTable)
+    services.table.close()
