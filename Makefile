@@ -15,12 +15,19 @@ FACEFLOW := $(BIN)/faceflow-ml
 # Stamps: what is installed follows these two files.
 REQUIREMENTS := pyproject.toml requirements.lock
 BASE := $(VENV)/.installed-base
+APP := $(VENV)/.installed-app
 FULL := $(VENV)/.installed-full
+
+WEB := frontend/web
+WEB_MODULES := $(WEB)/node_modules/.package-lock.json
+WEB_BUILD := $(WEB)/out/index.html
+DATA ?= data
+PORT ?= 8000
 
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo test fmt lint typecheck pytest bench docs lock clean
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +37,14 @@ setup: $(FULL) ## install everything for development into .venv
 demo: $(BASE) $(if $(PHOTOS),,demo/photos/labels.json) ## group an album of fictional people, or PHOTOS=folder
 	@$(FACEFLOW) group "$${PHOTOS:-demo/photos}" --out "$$GALLERY"
 	@$(PY) -c 'import os, pathlib; print("Gallery:", (pathlib.Path(os.environ["GALLERY"]).resolve() / "index.html").as_uri())'
+	@echo "The application (upload, correct, share): make app"
 
-test: lint typecheck pytest ## every lint, type check and test
+app: $(APP) $(WEB_BUILD) ## the application at http://127.0.0.1:8000; DATA=folder, PORT=number
+	@$(PY) -m api --port $(PORT) --data $(DATA)
+
+web: $(WEB_BUILD) ## build the web client
+
+test: lint typecheck webtest pytest ## every lint, type check and test
 
 fmt: $(FULL) ## format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -44,7 +57,10 @@ lint: $(FULL) ## ruff: rules and formatting
 typecheck: $(FULL) ## mypy --strict
 	$(BIN)/mypy
 
-pytest: $(FULL) ## the tests and the doctests
+webtest: $(WEB_MODULES) ## lint, types and components of the web client
+	cd $(WEB) && npm run --silent lint && npm test --silent
+
+pytest: $(FULL) $(WEB_BUILD) ## the tests and the doctests
 	$(PY) -m pytest
 
 bench: $(FULL) ## measure this machine
@@ -56,11 +72,11 @@ docs: $(FULL) ## API reference into build/docs
 
 lock: $(FULL) ## compile requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--extra train --extra aws --extra app --extra dev \
+		--extra train --extra aws --extra app --extra graph --extra dev \
 		--no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean: ## remove what is generated, but not .venv, runs or MLflow's records
-	rm -rf build dist demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist demo $(WEB)/out $(WEB)/.next .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Written whole or not at all, so that its presence says enough.
@@ -78,8 +94,23 @@ $(BASE): $(REQUIREMENTS) | $(BIN)/pip
 	@$(PIP_INSTALL) --editable .
 	@touch $@
 
+$(APP): $(REQUIREMENTS) | $(BIN)/pip
+	@echo "Installing what the application needs into $(VENV) ..."
+	@$(PIP_INSTALL) --editable '.[app]'
+	@touch $(BASE) $@
+
+$(WEB_MODULES): $(WEB)/package.json $(WEB)/package-lock.json
+	@echo "Installing what the web client is built with ..."
+	@cd $(WEB) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(WEB_BUILD): $(WEB_MODULES) $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts $(WEB)/*.mjs -type f 2>/dev/null)
+	@echo "Building the web client ..."
+	@cd $(WEB) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
+	@touch $@
+
 $(FULL): $(REQUIREMENTS) | $(BIN)/pip
 	@echo "Installing everything, PyTorch included, into $(VENV): some minutes, once ..."
-	@$(PIP_INSTALL) --editable '.[train,app,dev]'
+	@$(PIP_INSTALL) --editable '.[train,app,graph,dev]'
 	@.ci/install-browser
-	@touch $(BASE) $@
+	@touch $(BASE) $(APP) $@
