@@ -16,6 +16,7 @@ from api.objects.store import ObjectMissing
 from api.repositories.records import Repository
 from api.repositories.table import ConditionFailed, Delete, Expect, Put, Write
 from api.services import Services
+from api.sharing.media import forget_photo
 from api.workflow.workflow import Workflow
 
 _log = logging.getLogger(__name__)
@@ -158,6 +159,7 @@ def _forget_content(services: Services, photo: Photo) -> None:
 def _remove_own(services: Services, photo: Photo) -> None:
     if photo.upload_id is not None:
         services.objects.abort_multipart(photo.object_key, photo.upload_id)
+    forget_photo(services, photo)
     services.objects.delete(
         [
             photo.object_key,

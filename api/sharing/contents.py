@@ -29,6 +29,7 @@ from api.domain.share_models import Share, ShareFilters
 from api.domain.state import People as AlbumPeople
 from api.domain.state import Person
 from api.objects import keys
+from api.objects.store import ObjectMissing
 from api.repositories.records import Repository
 from api.services import Services
 from api.sharing.selection import Candidate, People, Sighting, select
@@ -81,7 +82,7 @@ def contents_of(services: Services, album: Album, share: Share) -> Contents:
         if share.live:
             found = Contents(choose(services, album, people, share.clusters, share.filters))
         else:
-            kept = _kept_photos(services, share)
+            kept = kept_photos(services, share)
             found = Contents(tuple(photo.id for photo in shown_photos(services, album.id, kept)))
         _cache.keep(key, found)
     return found
@@ -98,9 +99,14 @@ def keep_photos(services: Services, share: Share, photo_ids: Iterable[str]) -> N
     services.objects.put(key, json.dumps(list(photo_ids)).encode(), "application/json")
 
 
-def _kept_photos(services: Services, share: Share) -> list[str]:
+def kept_photos(services: Services, share: Share) -> list[str]:
+    """What `keep_photos` wrote down; nothing once the share was revoked."""
     key = keys.share_contents(share.user_id, share.album_id, share.id)
-    return [str(photo_id) for photo_id in json.loads(services.objects.get(key))]
+    try:
+        data = services.objects.get(key)
+    except ObjectMissing:
+        return []
+    return [str(photo_id) for photo_id in json.loads(data)]
 
 
 def shown_photos(services: Services, album_id: str, photo_ids: Iterable[str]) -> Iterator[Photo]:

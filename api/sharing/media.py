@@ -7,11 +7,12 @@ from collections.abc import Callable
 from threading import BoundedSemaphore
 
 from api.domain.models import Photo
-from api.domain.share_models import Share
+from api.domain.share_models import Archive, Share
 from api.errors import Conflict, Gone, NotFound
 from api.objects import keys
 from api.objects.store import ObjectMissing
 from api.services import Services
+from api.sharing.contents import kept_photos
 from api.sharing.copies import Copy, clean_copy, raw_copy, view_copy
 from faceflow_ml.errors import ImageError
 
@@ -24,7 +25,7 @@ def view_object(services: Services, share: Share, photo: Photo) -> str:
 
     Raises:
         Conflict: no copy can be made of it.
-        Gone: the share was revoked meanwhile.
+        Gone: the share was revoked, or the photo deleted, meanwhile.
     """
     name = f"{photo.id}-view."
     key = _find(services, share, name)
@@ -33,7 +34,7 @@ def view_object(services: Services, share: Share, photo: Photo) -> str:
     original = _original(services, photo)
     if original is None:
         return keys.thumbnail(share.user_id, share.album_id, photo.id)
-    return _keep(services, share, name, _copied(view_copy, original))
+    return _keep(services, share, photo, name, _copied(view_copy, original))
 
 
 def download_object(services: Services, share: Share, photo: Photo) -> str:
@@ -42,7 +43,7 @@ def download_object(services: Services, share: Share, photo: Photo) -> str:
     Raises:
         NotFound: its original is not kept.
         Conflict: no copy can be made of it.
-        Gone: the share was revoked meanwhile.
+        Gone: the share was revoked, or the photo deleted, meanwhile.
     """
     # Two names, so that a change of mind never meets the other kind of copy.
     name = f"{photo.id}-{'raw' if share.keep_metadata else 'clean'}."
@@ -52,7 +53,7 @@ def download_object(services: Services, share: Share, photo: Photo) -> str:
     original = _original(services, photo)
     if original is None:
         raise NotFound("the original of this photo is not kept")
-    return _keep(services, share, name, _copied(copy_maker(share), original))
+    return _keep(services, share, photo, name, _copied(copy_maker(share), original))
 
 
 def copy_maker(share: Share) -> Callable[[bytes], Copy]:
@@ -83,11 +84,30 @@ def _find(services: Services, share: Share, name: str) -> str | None:
     return None if found is None else found.key
 
 
-def _keep(services: Services, share: Share, name: str, copy: Copy) -> str:
+def _keep(services: Services, share: Share, photo: Photo, name: str, copy: Copy) -> str:
     key = keys.share_copy(share.user_id, share.album_id, share.id, name + copy.extension)
     services.objects.put(key, copy.data, copy.content_type)
+    # What went since it was read has been cleared away already: this would stay for ever.
     current = services.shares.get(share.key())
-    if current is None or current.revoked:  # since it was read: this would stay for ever
+    if current is None or current.revoked or services.photos.get(photo.key()) is None:
         services.objects.delete([key])
-        raise Gone("this share was revoked")
+        raise Gone("this photo is shared no more")
     return key
+
+
+def forget_photo(services: Services, photo: Photo) -> None:
+    """Remove what shares have made of a photo that was deleted: copies, and archives with it.
+
+    May be repeated. Archives are built again when they are asked for.
+    """
+    for share in services.shares.all(f"ALBUM#{photo.album_id}"):
+        prefix = keys.share_copy(share.user_id, share.album_id, share.id, f"{photo.id}-")
+        if next(iter(services.objects.list_objects(prefix)), None) is not None:
+            services.objects.delete_prefix(prefix)
+        row = Archive.key_of(share.album_id, share.id)
+        if services.archives.get(row) is None:
+            continue
+        # Nobody wrote down which photos the archive of a live share holds.
+        if share.live or photo.id in kept_photos(services, share):
+            services.archives.delete([row])
+            services.objects.delete([keys.archive(share.user_id, share.album_id, share.id)])

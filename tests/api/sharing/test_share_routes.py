@@ -151,15 +151,19 @@ def test_live_shares_grow_and_others_stay(client: TestClient, booth: Booth, alic
 def test_deleted_photos_leave_every_share(
     client: TestClient, booth: Booth, alice: Headers, services: Services
 ) -> None:
-    from api.domain.models import Photo
-    from api.repositories.table import Update
-
-    share = make(client, booth, alice)
     gone, *left = booth.with_person(0)
-    services.photos.delete([Photo.key_of(booth.album.id, gone)])
-    services.table.write(Update(booth.album.key(), add={"version": 1}))
-    page = opened(client, share)
-    assert photo_ids(page) == left and page["count"] == len(left)
+    for live in (False, True):
+        share = make(client, booth, alice, live=live)
+        download(client, share)
+        assert client.get(opened(client, share)["photos"][0]["downloadUrl"]).is_success
+    assert client.delete(f"/photos/{gone}", headers=alice).is_success
+    prefix = f"tenant/alice/{booth.album.id}/share/"
+    names = [one.key for one in services.objects.list_objects(prefix)]
+    assert not [name for name in names if gone in name or name.endswith(".zip")]
+    for share in client.get(f"/albums/{booth.album.id}/shares", headers=alice).json()["shares"]:
+        page = opened(client, share)
+        assert photo_ids(page) == left and page["count"] == len(left)
+        assert client.get(f"/shares/{share['id']}/archive").status_code == 404
 
 
 def test_shares_follow_merges_and_splits(
