@@ -21,9 +21,9 @@ from faceflow_ml.evaluation.run_verification import read_pair_photos, read_pairs
 from faceflow_ml.inference.pretrained import weights_dir
 
 FICTIONAL_FLOOR = 0.8
-DETECTION_FLOOR = 0.8
-VERIFICATION_FLOOR = 0.88
-ALBUM_FLOOR = 0.55
+DETECTION_FLOOR = 0.82
+VERIFICATION_FLOOR = 0.92
+ALBUM_FLOOR = 0.75
 
 
 @pytest.fixture(scope="module")
