@@ -57,9 +57,10 @@ _ROUTERS = (
     shares,
     recipients,
     me,
-    objects,
     system,
 )
+_MAX_BODY = 8 * 2**20
+"""Bytes of a request that is no upload."""
 _TIDY_SECONDS = 600.0
 _STALE_SECONDS = 86400.0
 
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
         redirect_slashes=False,
+        max_body_size=_MAX_BODY,
     )
     limits = Limits(settings)
     app.state.services, app.state.workflow, app.state.limits = opened, workflow, limits
@@ -106,6 +108,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     describe(app)
     for module in _ROUTERS:
         app.include_router(module.router)
+    # Uploads are as long as they were signed for.
+    app.include_router(objects.router, max_body_size=max(settings.max_photo_bytes, _MAX_BODY))
     if (folder := web_folder(settings)) is not None:
         app.mount("/", WebClient(folder, settings), name="web")
     # The last one added is the outermost.

@@ -10,22 +10,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import logs, metrics
-from api.errors import ApiError, TooLarge
+from api.errors import ApiError
 from api.ids import new_id
 from api.server.limits import Limits
 from api.server.problems import of_error, problem
 from api.settings import Settings
-
-MAX_BODY = 8 * 2**20
-"""Bytes of a request that is no upload."""
 
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _log = logging.getLogger("api.access")
 
 
 class RequestContext:
-    """Gives each request an id, logs and counts it, limits its address and its size, and answers
-    for errors that nobody else did."""
+    """Gives each request an id, logs and counts it, limits its address, and answers for errors
+    that nobody else did."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
@@ -58,7 +55,6 @@ class RequestContext:
             try:
                 if not scope["path"].startswith("/objects/"):
                     self._limits.address.take(_address(scope))
-                    receive = _bounded(scope, receive)
                 await self._app(scope, receive, send_marked)
             except ApiError as error:
                 if status:
@@ -140,22 +136,3 @@ def route_template(scope: Scope) -> str:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
-
-
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """The body, up to a size that is more than any request needs."""
-    length = Headers(scope=scope).get("content-length", "0")
-    too_large = TooLarge(f"a request may have {MAX_BODY} bytes")
-    if not length.isdigit() or int(length) > MAX_BODY:
-        raise too_large
-    received = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY:
-            raise too_large
-        return message
-
-    return receive_bounded

@@ -29,15 +29,11 @@ class WebClient(StaticFiles):
         self._secure = settings.public_url.startswith("https://")
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        try:
-            response = await super().get_response(path, scope)
-        except HTTPException as error:
-            # An API path that is mistyped is a problem, a page that is mistyped is a page.
-            accepts = dict(scope["headers"]).get(b"accept", b"")
-            if error.status_code != 404 or b"text/html" not in accepts:
-                raise
-            response = await super().get_response("404.html", scope)
-            response.status_code = 404
+        response = await super().get_response(path, scope)
+        # An API path that is mistyped is a problem, a page that is mistyped is a page.
+        accepts = dict(scope["headers"]).get(b"accept", b"")
+        if response.status_code == 404 and b"text/html" not in accepts:
+            raise HTTPException(404)
         if path.startswith("_next/static/"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:

@@ -148,7 +148,7 @@ def test_a_write_is_of_just_the_size_and_type(home: Home) -> None:
 
 
 def test_a_part_is_stored_with_its_etag(home: Home) -> None:
-    size = 6 * 2**20
+    size = 10 * 2**20
     photo = _photo(home, size, multipart=True)
     assert photo.upload_id is not None
     signed = home.services.signer.sign_put_part(
