@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     rate_sign_in: float = Field(20.0, gt=0)
     """Tokens and share passwords a second asked for by one address, in the long run."""
     metrics_token: SecretStr | None = None
-    """Bearer token of ``/metrics``, which is open in ``local`` without one, and closed elsewhere."""
+    """Bearer token of ``/metrics``; without one they are open in ``local``, closed elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     upload_url_seconds: int = Field(3600, ge=60)
     view_url_seconds: int = Field(3600, ge=60)

@@ -82,7 +82,10 @@ def release_album(services: Services, user_id: str, album_id: str) -> None:
         same = Expect(True, {"photos": part.photos, "bytes": part.bytes})
         add = {"photos": -part.photos, "bytes": -part.bytes}
         with suppress(ConditionFailed):
-            writes = [Delete(part.key(), same), Update(Usage.key_of(user_id), add=add)]
+            writes: list[Write] = [
+                Delete(part.key(), same),
+                Update(Usage.key_of(user_id), add=add),
+            ]
             services.table.transact(writes)
 
 
