@@ -224,6 +224,8 @@ class SqliteTable:
             conditions.append(f"{sort[0]} < ?")
             values.append(end)
         if cursor is not None:
+            # Without this SQLite does not see that the partial index will do, and reads the table.
+            conditions.append(f"{sort[0]} IS NOT NULL")
             position = decode_cursor(cursor, query, len(sort))
             marks = ", ".join("?" * len(sort))
             conditions.append(f"({', '.join(sort)}) {'<' if descending else '>'} ({marks})")
