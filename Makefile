@@ -37,10 +37,11 @@ setup: $(FULL) ## install everything for development into .venv
 demo: $(BASE) $(if $(PHOTOS),,demo/photos/labels.json) ## group an album of fictional people, or PHOTOS=folder
 	@$(FACEFLOW) group "$${PHOTOS:-demo/photos}" --out "$$GALLERY"
 	@$(PY) -c 'import os, pathlib; print("Gallery:", (pathlib.Path(os.environ["GALLERY"]).resolve() / "index.html").as_uri())'
-	@echo "The application (upload, correct, share): make app"
+	@echo "The application (upload, correct, share), with the demo album inside: make app"
 
-app: $(APP) $(WEB_BUILD) ## the application at http://127.0.0.1:8000; DATA=folder, PORT=number
-	@$(PY) -m api --port $(PORT) --data $(DATA)
+# Without npm there is no web client to build; the API and its docs are there all the same.
+app: $(APP) $(if $(shell command -v npm),$(WEB_BUILD)) ## the application at http://127.0.0.1:8000; DATA=folder, PORT=number
+	@$(PY) -m api --port $(PORT) --data $(DATA) $(if $(wildcard demo/photos/labels.json),--demo demo/photos)
 
 web: $(WEB_BUILD) ## build the web client
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.settings import Settings
@@ -21,6 +22,10 @@ def serve(
         typer.Option(
             help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False
         ),
+    ] = None,
+    demo: Annotated[
+        Path | None,
+        typer.Option(help="Photos for an album of the user demo.", exists=True, file_okay=False),
     ] = None,
 ) -> None:
     """Serve API, worker, web client and OpenAPI docs at one address.
@@ -39,6 +44,9 @@ def serve(
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
+    if demo is not None:
+        add_demo_album(app.state.services, app.state.workflow, demo)
+        typer.echo(f"The demo album is there: sign in as {USER}", err=True)
     typer.echo(f"FaceFlow is at {settings.public_url}", err=True)
     # Watchers of events and downloads must not keep the process from ending.
     uvicorn.run(

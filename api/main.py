@@ -100,6 +100,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         max_body_size=_MAX_BODY,
     )
     limits = Limits(settings)

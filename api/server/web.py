@@ -42,7 +42,7 @@ class WebClient(StaticFiles):
         if file is not None and str(file).endswith(".html"):
             stat = Path(file).stat()
             response.headers["Content-Security-Policy"] = self._policy(
-                _script_hashes(str(file), stat.st_mtime_ns)
+                _hashes_of_page(str(file), stat.st_mtime_ns)
             )
         return response
 
@@ -65,12 +65,16 @@ class WebClient(StaticFiles):
         return "; ".join(parts)
 
 
-@lru_cache(maxsize=256)
-def _script_hashes(file: str, _mtime: int) -> str:
-    """The inline scripts that the export puts into a page, by what they are."""
-    scripts = _INLINE_SCRIPT.findall(Path(file).read_bytes())
+def script_hashes(page: bytes) -> str:
+    """The inline scripts of a page as a policy names them."""
+    scripts = _INLINE_SCRIPT.findall(page)
     digests = {base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
     return " ".join(f"'sha256-{digest}'" for digest in sorted(digests))
+
+
+@lru_cache(maxsize=256)
+def _hashes_of_page(file: str, _mtime: int) -> str:
+    return script_hashes(Path(file).read_bytes())
 
 
 def web_folder(settings: Settings) -> Path | None:

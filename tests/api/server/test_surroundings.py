@@ -7,16 +7,21 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
+from api.demo import add_demo_album
 from api.errors import TooManyRequests
 from api.logs import bound, configure_logs
 from api.main import create_app
 from api.server.limits import TokenBuckets
+from api.services import Services
 from api.settings import Settings
 
 SCRIPT = b'self.__next_f.push([1,"x"])'
@@ -234,3 +239,31 @@ def test_a_page_that_is_not_there_is_a_page_and_the_api_stays_the_api(browser: T
     assert browser.get("/albums").status_code == 401
     for path in ("/../secrets/signing.key", "/%2e%2e/data/faceflow.db", "/..%2fdata"):
         assert browser.get(path).status_code == 404
+
+
+def test_the_docs_may_run_what_shows_them(client: TestClient) -> None:
+    answer = client.get("/docs")
+    (script,) = re.findall(rb"<script>(.*?)</script>", answer.content, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    assert f"'sha256-{digest}'" in answer.headers["content-security-policy"]
+
+
+def test_a_folder_becomes_the_demo_album_once(
+    client: TestClient, services: Services, sign_in: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (200, 100), (number * 80, 10, 10)).save(folder / f"{number}.jpg")
+    (folder / "labels.json").write_text("{}")
+    workflow = client.app.state.workflow  # type: ignore[attr-defined]
+    album = add_demo_album(services, workflow, folder)
+    assert add_demo_album(services, workflow, folder).id == album.id
+    demo = sign_in("demo")
+    for _ in range(400):
+        status = client.get(f"/albums/{album.id}/status", headers=demo).json()
+        if status["state"] == "done":
+            break
+        time.sleep(0.05)
+    assert (status["state"], status["counts"]["photos"]) == ("done", 3)
+    assert len(client.get("/albums", headers=demo).json()["albums"]) == 1
