@@ -120,7 +120,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Range"],
+            allow_headers=["Authorization", "Content-Type", "Range", "X-Share-Token"],
             expose_headers=["ETag", "Retry-After", "X-Request-ID", "Content-Disposition"],
             max_age=3600,
         )

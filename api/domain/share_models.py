@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from api.domain.models import Record
 from api.repositories.table import Key
+
+ClusterId = Annotated[str, Field(max_length=64)]
 
 
 class MailState(StrEnum):
@@ -39,9 +41,9 @@ class ShareFilters(BaseModel):
     """Inclusive."""
     min_pixels: int | None = Field(None, ge=1)
     """Least width times height."""
-    min_face_pixels: float | None = Field(None, gt=0)
+    min_face_pixels: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Least of the shorter side of a face for its person to count as appearing."""
-    min_sharpness: float | None = Field(None, ge=0)
+    min_sharpness: float | None = Field(None, ge=0, allow_inf_nan=False)
     no_duplicates: bool = True
     """Of photos that are duplicates of each other, only one."""
     only_appearing: bool = True
@@ -50,7 +52,7 @@ class ShareFilters(BaseModel):
     """Only photos where every named person is among the chosen."""
     all_of: bool = False
     """Only photos with all of the chosen people, not any of them."""
-    exclude_clusters: tuple[str, ...] = Field((), max_length=1000)
+    exclude_clusters: tuple[ClusterId, ...] = Field((), max_length=1000)
     """No photo with one of these people."""
 
     @model_validator(mode="after")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.domain.share_models import MailState, ShareFilters
+from api.domain.share_models import ClusterId, MailState, ShareFilters
 from api.routers.schemas.base import RequestBody, Schema
 from api.sharing.archive import ArchiveState
 
 Password = Annotated[str, Field(min_length=4, max_length=256)]
-Clusters = Annotated[tuple[str, ...], Field(max_length=1000)]
+Clusters = Annotated[tuple[ClusterId, ...], Field(max_length=1000)]
 
 
 class NewRecipient(RequestBody):

@@ -27,6 +27,7 @@ from api.objects.file_store import FileObjectStore
 from api.repositories.sqlite_table import SqliteTable
 from api.services import Services
 from api.settings import Settings
+from api.sharing import zips
 from api.sharing.archive import build_archive
 from api.sharing.contents import keep_photos
 from api.sharing.tokens import new_secret, new_share_id
@@ -205,21 +206,22 @@ def test_more_files_than_plain_zip_can_count(tmp_path: Path) -> None:
         assert found.read("65999.jpg") == b"x"
 
 
-def test_parts_grow_and_end(tmp_path: Path) -> None:
+def test_parts_grow_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zips, "_PARTS_OF_A_SIZE", 20)
+    monkeypatch.setattr(zips, "_MAX_PARTS", 30)
     store = FileObjectStore(tmp_path / "objects")
     upload = store.start_multipart("tenant/a.zip", "application/zip")
     writer = PartWriter(store, "tenant/a.zip", upload, 10)
-    for _ in range(1500):
+    for _ in range(30):
         writer.write(b"0123456789")
     sizes = [part.size for part in store.list_parts("tenant/a.zip", upload)]
-    assert set(sizes[:1000]) == {10} and set(sizes[1000:]) == {20}
+    assert sizes == [10] * 20 + [20] * 5
     writer.finish()
-    assert writer.sha256 == hashlib.sha256(b"0123456789" * 1500).hexdigest()
-    assert store.get("tenant/a.zip") == b"0123456789" * 1500
-    writer._parts *= 10  # a multipart upload ends at 10,000 parts
-    del writer._parts[10_000:]
+    assert writer.sha256 == hashlib.sha256(b"0123456789" * 30).hexdigest()
+    assert store.get("tenant/a.zip") == b"0123456789" * 30
+    upload = store.start_multipart("tenant/b.zip", "application/zip")
     with pytest.raises(TooManyParts):
-        writer.write(b"x" * 1000)
+        PartWriter(store, "tenant/b.zip", upload, 10).write(b"x" * (20 * 10 + 10 * 20 + 31))
 
 
 _WORKER = """
@@ -281,6 +283,8 @@ def test_killed_and_begun_anew(tmp_path: Path, moment: str) -> None:
         time.sleep(0.001)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
+    killed = services.archives.get(row)
+    assert killed is not None and killed.fingerprint is None, "it was killed in the middle"
     second = start_worker(data)
     while (archive := services.archives.get(row)) is None or archive.fingerprint is None:
         assert time.monotonic() < limit + 60
