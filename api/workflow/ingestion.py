@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from itertools import islice
 
-from api import events
+from api import events, metrics
 from api.domain import counts, duplicates, people, purge, removal, uploads
 from api.domain.ingest_rows import Fresh
 from api.domain.models import Album, Photo, PhotoStatus
@@ -103,7 +104,9 @@ class _Photos:
             taken = self._taken()
             while chunk := list(islice(taken, CHUNK)):
                 self._context.checkpoint()
-                going[pool.submit(self._steps.run, chunk)] = chunk
+                # Its log lines carry the ids of the job and of the request.
+                context = copy_context()
+                going[pool.submit(context.run, self._steps.run, chunk)] = chunk
                 if len(going) > workers + 1:
                     self._collect(going, total)
             while going:
@@ -143,14 +146,17 @@ class _Photos:
                 else:
                     self._done += 1
                     self._ended.append(taken.photo.id)
+                    metrics.PHOTOS.labels("done").inc()
         self._progress(total)
 
     def _problem(self, photo: Photo, error: Exception) -> None:
         self._done += 1
         if is_permanent(error):
+            metrics.PHOTOS.labels("failed").inc()
             self._steps.fail(photo, str(error))
             self._ended.append(photo.id)
         else:
+            metrics.PHOTOS.labels("later").inc()
             self._steps.later(photo, error)
             self._later.append(photo.id)
 

@@ -266,4 +266,11 @@ def test_a_folder_becomes_the_demo_album_once(
             break
         time.sleep(0.05)
     assert (status["state"], status["counts"]["photos"]) == ("done", 3)
+    numbers = client.get("/metrics").text
+    for line in (
+        'faceflow_photos_processed_total{outcome="done"}',
+        'faceflow_jobs_total{kind="ingest",outcome="done"}',
+        'faceflow_engine_seconds_count{stage="detect"}',
+    ):
+        assert float(numbers.partition(line)[2].split()[0]) >= 1, line
     assert len(client.get("/albums", headers=demo).json()["albums"]) == 1
