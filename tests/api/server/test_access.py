@@ -126,12 +126,16 @@ def owned(client: TestClient, services: Services, alice: dict[str, str]) -> dict
     services.jobs.save(job)
     share = client.post(
         f"/albums/{album}/share",
-        json={"recipients": [{"email": "r@example.org", "clusters": []}]},
+        json={
+            "recipients": [{"email": "r@example.com", "clusters": []}],
+            "filters": {"onlyAppearing": False},
+        },
         headers=alice,
     )
+    assert share.status_code == 201, share.text
     return {
         "id": album,
-        "share": share.json()["shares"][0]["id"] if share.is_success else new_id(),
+        "share": share.json()["shares"][0]["id"],
         "pid": target["photoId"],
         "photo_id": target["photoId"],
         "uid": parts["uploadId"],
