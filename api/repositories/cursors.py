@@ -1,4 +1,4 @@
-"""Opaque cursors: where a list goes on, bound to the query they come from."""
+"""Where a list begins and ends: prefixes, and opaque cursors bound to the query they come from."""
 
 from __future__ import annotations
 
@@ -48,3 +48,18 @@ def decode_cursor(cursor: str, query: str, length: int) -> tuple[str, ...]:
     except UnicodeEncodeError:  # half a character, by way of an escape
         raise BadCursor from None
     return tuple(found[1:])
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least text that is greater than every text with the prefix; None: there is none.
+
+    >>> after_prefix("PHOTO#")
+    'PHOTO$'
+    """
+    for end in range(len(prefix), 0, -1):
+        code = ord(prefix[end - 1]) + 1
+        if 0xD800 <= code <= 0xDFFF:  # surrogates are not characters
+            code = 0xE000
+        if code <= 0x10FFFF:
+            return prefix[: end - 1] + chr(code)
+    return None

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from api.repositories.cursors import decode_cursor, encode_cursor, fingerprint
+from api.repositories.cursors import after_prefix, decode_cursor, encode_cursor, fingerprint
 from api.repositories.group_commit import GroupCommit
 from api.repositories.table import (
     ANY,
@@ -220,7 +220,7 @@ class SqliteTable:
         if cursor is None or descending:
             conditions.append(f"{sort[0]} >= ?")
             values.append(prefix)
-        if (cursor is None or not descending) and (end := _after_prefix(prefix)) is not None:
+        if (cursor is None or not descending) and (end := after_prefix(prefix)) is not None:
             conditions.append(f"{sort[0]} < ?")
             values.append(end)
         if cursor is not None:
@@ -376,17 +376,6 @@ def _updated(item: Item, update: Update) -> dict[str, Any]:
     for name, number in update.add.items():
         changed[name] = (changed.get(name) or 0) + number
     return changed
-
-
-def _after_prefix(prefix: str) -> str | None:
-    """The least text that is greater than every text with the prefix; None: there is none."""
-    for end in range(len(prefix), 0, -1):
-        code = ord(prefix[end - 1]) + 1
-        if 0xD800 <= code <= 0xDFFF:  # surrogates are not characters
-            code = 0xE000
-        if code <= 0x10FFFF:
-            return prefix[: end - 1] + chr(code)
-    return None
 
 
 def _expire(connection: sqlite3.Connection, before: float) -> int:
