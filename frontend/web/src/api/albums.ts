@@ -41,7 +41,7 @@ export function useCreateAlbum() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (settings: AlbumSettings) => body(api.POST("/albums", { body: settings })),
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.albums }),
+    onSuccess: () => void client.invalidateQueries({ queryKey: keys.albums }),
   });
 }
 
@@ -52,7 +52,7 @@ export function useChangeAlbum(id: string) {
       body(api.PATCH("/albums/{id}", { params: { path: { id } }, body: settings })),
     onSuccess: (album) => {
       client.setQueryData(keys.album(id), album);
-      return client.invalidateQueries({ queryKey: keys.albums });
+      void client.invalidateQueries({ queryKey: keys.albums });
     },
   });
 }
@@ -61,6 +61,6 @@ export function useDeleteAlbum() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string) => api.DELETE("/albums/{id}", { params: { path: { id } } }),
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.albums }),
+    onSuccess: () => void client.invalidateQueries({ queryKey: keys.albums }),
   });
 }

@@ -39,6 +39,6 @@ export function useReview(id: string) {
           : api.POST("/albums/{id}/duplicates/{pid}/separate", { params }),
       );
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keys.album(id) }),
+    onSettled: () => void client.invalidateQueries({ queryKey: keys.album(id) }),
   });
 }

@@ -49,6 +49,6 @@ export function useDeletePhotos(albumId: string) {
     mutationFn: async (ids: readonly string[]) => {
       for (const pid of ids) await api.DELETE("/photos/{pid}", { params: { path: { pid } } });
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keys.album(albumId) }),
+    onSettled: () => void client.invalidateQueries({ queryKey: keys.album(albumId) }),
   });
 }

@@ -66,6 +66,6 @@ export function useRetry(id: string) {
         });
       }
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keys.album(id) }),
+    onSettled: () => void client.invalidateQueries({ queryKey: keys.album(id) }),
   });
 }

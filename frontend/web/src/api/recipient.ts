@@ -21,7 +21,7 @@ export function useUnlock(id: string) {
   return useMutation({
     mutationFn: (password: string) =>
       body(api.POST("/shares/{id}/unlock", { params: { path: { id } }, body: { password } })),
-    onSuccess: () => client.resetQueries({ queryKey: keys.share(id), exact: true }),
+    onSuccess: () => void client.resetQueries({ queryKey: keys.share(id), exact: true }),
   });
 }
 

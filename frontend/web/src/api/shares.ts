@@ -55,7 +55,7 @@ export function useCreateShares(id: string) {
   return useMutation({
     mutationFn: (shares: NewShares) =>
       body(api.POST("/albums/{id}/share", { params: { path: { id } }, body: shares })),
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.shares(id) }),
+    onSuccess: () => void client.invalidateQueries({ queryKey: keys.shares(id) }),
   });
 }
 
@@ -63,7 +63,7 @@ export function useRevokeShare(albumId: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string) => api.DELETE("/shares/{id}", { params: { path: { id } } }),
-    onSettled: () => client.invalidateQueries({ queryKey: keys.shares(albumId) }),
+    onSettled: () => void client.invalidateQueries({ queryKey: keys.shares(albumId) }),
   });
 }
 
@@ -71,6 +71,6 @@ export function useResendShare(albumId: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string) => body(api.POST("/shares/{id}/resend", { params: { path: { id } } })),
-    onSettled: () => client.invalidateQueries({ queryKey: keys.shares(albumId) }),
+    onSettled: () => void client.invalidateQueries({ queryKey: keys.shares(albumId) }),
   });
 }

@@ -1,6 +1,6 @@
 "use client";
 
-import { useState, type KeyboardEvent } from "react";
+import { useRef, useState, type KeyboardEvent } from "react";
 import { ComboBox, Input, ListBox, ListBoxItem, Popover } from "react-aria-components";
 import { useNames } from "@/api/people";
 import type { Cluster } from "@/api/types";
@@ -22,11 +22,15 @@ export function NameField({ albumId, person, onDone }: NameFieldProps) {
   const [twin, setTwin] = useState<{ name: string; cluster: string } | null>(null);
   const names = useNames(albumId, value.trim(), true).data?.labels ?? [];
   const { apply } = useEditor(albumId);
+  const isSaved = useRef(false);
 
   function save(name: string) {
+    // Leaving the field after Enter must not save again.
+    if (isSaved.current) return;
+    isSaved.current = true;
     const wanted = name.trim() || null;
     if (wanted !== person.label) {
-      apply(
+      void apply(
         [{ kind: "label", cluster: person.id, name: wanted }],
         wanted ? text.people.labelled(wanted) : text.people.unlabelled,
       );
@@ -97,7 +101,7 @@ export function NameField({ albumId, person, onDone }: NameFieldProps) {
               autoFocus
               icon="merge"
               onPress={() => {
-                apply(
+                void apply(
                   [{ kind: "merge", clusters: [twin.cluster, person.id] }],
                   text.people.merged(2),
                 );

@@ -8,7 +8,7 @@ import type { Cluster, Photo, PhotoFace } from "@/api/types";
 import { NameField } from "@/people/NameField";
 import { personStyle } from "@/people/hue";
 import { useEditor } from "@/people/useEditor";
-import { text } from "@/text/en";
+import { bytes, text } from "@/text/en";
 import { Button, IconButton } from "@/ui/Button";
 import { Menu } from "@/ui/Menu";
 import styles from "./Lightbox.module.css";
@@ -183,10 +183,9 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
         <span>{text.lightbox.unassigned}</span>
         <Button
           onPress={() =>
-            apply(
+            void apply(
               [{ kind: "move", faces: [face.id], cluster: null }],
               text.person.moved(1, text.person.newPerson),
-              () => undefined,
             )
           }
           size="s"
@@ -217,7 +216,7 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
             label: text.person.confirm,
             icon: "check",
             run: () =>
-              apply(
+              void apply(
                 [{ kind: "confirm", cluster: person.id, faces: [face.id] }],
                 text.person.confirmed(1),
               ),
@@ -227,7 +226,7 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
             label: text.lightbox.reject(name),
             icon: "close",
             run: () =>
-              apply(
+              void apply(
                 [{ kind: "reject", cluster: person.id, face: face.id }],
                 text.person.rejected(1),
               ),
@@ -248,12 +247,12 @@ function Info({ photo }: { photo: Photo }) {
     [text.lightbox.camera, exif?.camera ?? null],
     [
       text.lightbox.place,
-      exif?.latitude != null && exif.longitude != null
+      typeof exif?.latitude === "number" && typeof exif.longitude === "number"
         ? `${exif.latitude.toFixed(5)}, ${exif.longitude.toFixed(5)}`
         : null,
     ],
     [text.lightbox.size, photo.width && photo.height ? `${photo.width} × ${photo.height}` : null],
-    [text.lightbox.file, `${(photo.size / 2 ** 20).toFixed(1)} MB`],
+    [text.lightbox.file, bytes(photo.size)],
   ];
   return (
     <dl className={styles.info}>

@@ -6,7 +6,7 @@ import { useEffect, useState, type ReactNode } from "react";
 import { I18nProvider, RouterProvider } from "react-aria-components";
 import { Problem } from "@/api/problem";
 import { useSession } from "@/auth/session";
-import { Toasts } from "@/ui/toast";
+import { clearToasts, Toasts } from "@/ui/toast";
 
 const temporary = (error: unknown) =>
   !(error instanceof Problem) || error.status === 0 || error.status >= 500;
@@ -27,7 +27,13 @@ export function Providers({ children }: { children: ReactNode }) {
   const router = useRouter();
   const user = useSession()?.user;
   // What one user has read is not for the next.
-  useEffect(() => () => client.clear(), [client, user]);
+  useEffect(
+    () => () => {
+      client.clear();
+      clearToasts();
+    },
+    [client, user],
+  );
   return (
     <QueryClientProvider client={client}>
       <I18nProvider locale="en">

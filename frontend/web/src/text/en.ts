@@ -7,6 +7,13 @@ const photos = (count: number) => plural(count, "photo", "photos");
 const people = (count: number) => plural(count, "person", "people");
 const faces = (count: number) => plural(count, "face", "faces");
 
+/** Bytes as people say them. */
+export function bytes(count: number): string {
+  if (count < 2 ** 20) return `${Math.max(1, Math.round(count / 1024))} KB`;
+  if (count < 2 ** 30) return `${(count / 2 ** 20).toFixed(1)} MB`;
+  return `${(count / 2 ** 30).toFixed(1)} GB`;
+}
+
 export const text = {
   app: {
     name: "FaceFlow",
@@ -30,6 +37,7 @@ export const text = {
     undone: "Undone",
     back: "Back",
     loading: "Loading",
+    working: "Working",
     more: "More",
     clear: "Clear selection",
     dismiss: "Dismiss",
@@ -126,7 +134,7 @@ export const text = {
     skipped: (count: number) => `${number.format(count)} already in the album`,
     failed: (count: number) => `${number.format(count)} failed`,
     waiting: (count: number) => `${number.format(count)} waiting for their files`,
-    rate: (bytesPerSecond: number) => `${(bytesPerSecond / 2 ** 20).toFixed(1)} MB/s`,
+    rate: (bytesPerSecond: number) => `${bytes(bytesPerSecond)}/s`,
     pause: "Pause",
     resume: "Resume",
     retry: "Retry failed",
@@ -153,6 +161,7 @@ export const text = {
     reselect: "Choose the same files again; what has arrived is skipped.",
     network: "The connection was lost.",
     rejected: (status: number) => `The server refused it (${status}).`,
+    empty: "The file is empty.",
     unreadable: "The file cannot be read any more. Was it moved or changed?",
   },
   photos: {
@@ -391,8 +400,7 @@ export const text = {
   account: {
     title: "Account",
     signedInAs: "Signed in as",
-    usage: (count: number, bytes: number) =>
-      `${photos(count)}, ${(bytes / 2 ** 20).toFixed(0)} MB of originals`,
+    usage: (count: number, size: number) => `${photos(count)}, ${bytes(size)} of originals`,
     exportTitle: "Take everything with you",
     exportHint: "A JSON file with your albums, people, names, decisions and shares.",
     export: "Export my data",

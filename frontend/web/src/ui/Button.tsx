@@ -7,12 +7,15 @@ import {
   TooltipTrigger,
   type ButtonProps as AriaButtonProps,
 } from "react-aria-components";
+import { text } from "@/text/en";
 import { Icon, type IconName } from "./Icon";
 import styles from "./Button.module.css";
 
 export type Variant = "primary" | "secondary" | "quiet" | "danger";
 
-interface ButtonProps extends Omit<AriaButtonProps, "className" | "children"> {
+interface ButtonProps extends Omit<AriaButtonProps, "className" | "children" | "isPending"> {
+  /** Its work is going on: it keeps the focus but does nothing more. */
+  isPending?: boolean;
   variant?: Variant;
   icon?: IconName;
   size?: "m" | "s";
@@ -23,13 +26,17 @@ export function Button({
   variant = "secondary",
   icon,
   size = "m",
+  isPending = false,
   children,
   ...props
 }: ButtonProps) {
+  const busy = isPending ? ({ type: "button", onPress: undefined } as const) : {};
+  const look = `${styles.button} ${styles[variant]} ${styles[size]} ${isPending ? styles.busy : ""}`;
   return (
-    <AriaButton {...props} className={`${styles.button} ${styles[variant]} ${styles[size]}`}>
-      {icon && <Icon name={icon} size={18} />}
+    <AriaButton {...props} {...busy} className={look}>
+      {isPending ? <span aria-hidden="true" className={styles.spinner} /> : icon && <Icon name={icon} size={18} />}
       <span>{children}</span>
+      {isPending && <span className="visually-hidden">{text.common.working}</span>}
     </AriaButton>
   );
 }

@@ -43,7 +43,7 @@ export function Icon({ name, size = 20 }: { name: IconName; size?: number }) {
       stroke="currentColor"
       strokeLinecap="round"
       strokeLinejoin="round"
-      strokeWidth={1.8}
+      strokeWidth={name === "more" ? 3 : 1.8}
       viewBox="0 0 24 24"
       width={size}
     >

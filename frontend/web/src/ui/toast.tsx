@@ -43,6 +43,11 @@ export function undoLatest(): boolean {
   return true;
 }
 
+/** Take every message away. */
+export function clearToasts(): void {
+  queue.clear();
+}
+
 export function Toasts() {
   return (
     <ToastRegion aria-label={text.common.notifications} className={styles.region!} queue={queue}>

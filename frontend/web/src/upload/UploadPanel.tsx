@@ -47,8 +47,8 @@ export function UploadPanel({ uploads, onChoose }: { uploads: Uploads; onChoose:
           label={isOpen ? text.upload.hide : text.upload.show}
           onPress={() => setOpen(!isOpen)}
         />
-        {isDone && (
-          <IconButton icon="check" label={text.upload.clear} onPress={() => queue.remove()} />
+        {active === 0 && counts.detached === 0 && (
+          <IconButton icon="trash" label={text.upload.clear} onPress={() => queue.remove()} />
         )}
       </div>
       <Progress

@@ -249,6 +249,7 @@ export class UploadQueue {
     };
     try {
       if (!file) throw new Unreadable();
+      if (item.size === 0) throw new Unreadable(text.upload.empty);
       change({ state: "hashing" });
       const hash = await sha256(file).catch(() => {
         throw new Unreadable();
@@ -375,7 +376,7 @@ function isTemporary(error: unknown): boolean {
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Unreadable) return text.upload.unreadable;
+  if (error instanceof Unreadable) return error.message || text.upload.unreadable;
   if (error instanceof TransferError) {
     return error.status === 0 ? text.upload.network : text.upload.rejected(error.status);
   }

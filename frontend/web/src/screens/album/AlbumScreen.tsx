@@ -89,9 +89,11 @@ function AlbumView({ album }: { album: Album }) {
       <Button icon="add" onPress={choose} variant="primary">
         {text.upload.files}
       </Button>
-      <Button icon="folder" onPress={() => folder.current?.click()}>
-        {text.upload.folder}
-      </Button>
+      <span className={styles.folder}>
+        <Button icon="folder" onPress={() => folder.current?.click()}>
+          {text.upload.folder}
+        </Button>
+      </span>
     </>
   );
 
@@ -158,7 +160,7 @@ function AlbumView({ album }: { album: Album }) {
             </Tab>
           ))}
         </TabList>
-        <TabPanel className={styles.panel!} id={tab}>
+        <TabPanel className={styles.panel!} id={tab} key={tab}>
           {tab === "photos" && (
             <PhotosTab addButtons={addButtons} albumId={album.id} total={counts.photos} />
           )}

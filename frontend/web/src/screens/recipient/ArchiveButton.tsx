@@ -2,16 +2,11 @@
 
 import { useEffect, useRef, useState } from "react";
 import { useArchive, useBuildArchive } from "@/api/recipient";
-import { text } from "@/text/en";
+import { bytes, text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Progress } from "@/ui/Progress";
 import { toastFailed } from "@/ui/toast";
 import styles from "./RecipientScreen.module.css";
-
-function megabytes(bytes: number): string {
-  const value = bytes / 2 ** 20;
-  return value >= 1024 ? `${(value / 1024).toFixed(1)} GB` : `${value.toFixed(1)} MB`;
-}
 
 /** Builds the ZIP, shows how far it is, and downloads it when it is there. */
 export function ArchiveButton({ id }: { id: string }) {
@@ -36,7 +31,7 @@ export function ArchiveButton({ id }: { id: string }) {
   if (isReady) {
     return (
       <a className={styles.download} download href={archive.url} ref={link}>
-        {text.recipient.ready(megabytes(archive.size ?? 0))}
+        {text.recipient.ready(bytes(archive.size ?? 0))}
       </a>
     );
   }

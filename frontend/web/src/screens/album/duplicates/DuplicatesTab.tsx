@@ -5,7 +5,7 @@ import { useDuplicates, useReview } from "@/api/duplicates";
 import { useDeletePhotos } from "@/api/photos";
 import type { DuplicateGroup, Photo } from "@/api/types";
 import { Picture } from "@/photos/PhotoGrid";
-import { text } from "@/text/en";
+import { bytes, text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Dialog";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
@@ -118,7 +118,7 @@ function Facts({ photo }: { photo: Photo }) {
     <p className={styles.facts}>
       <span className={styles.file}>{photo.filename}</span>
       {size}
-      {(photo.size / 2 ** 20).toFixed(1)} MB
+      {bytes(photo.size)}
     </p>
   );
 }

@@ -47,13 +47,13 @@ export function PeopleTab({ albumId }: { albumId: string }) {
     const first = named ?? ids[0];
     if (!first) return;
     const clusters = [first, ...ids.filter((id) => id !== first)];
-    apply([{ kind: "merge", clusters }], text.people.merged(clusters.length));
+    void apply([{ kind: "merge", clusters }], text.people.merged(clusters.length));
     setSelected([]);
   }
 
   function hide(hidden: boolean) {
     const edits = chosen.map((cluster): Edit => ({ kind: "hide", cluster, hidden }));
-    apply(edits, hidden ? text.people.hidden(edits.length) : text.people.shown(edits.length));
+    void apply(edits, hidden ? text.people.hidden(edits.length) : text.people.shown(edits.length));
     setSelected([]);
   }
 

@@ -80,7 +80,7 @@ function KnownPerson({ albumId, clusterId }: { albumId: string; clusterId: strin
         <Button
           icon="hide"
           onPress={() =>
-            apply(
+            void apply(
               [{ kind: "hide", cluster: data.id, hidden: !data.hidden }],
               data.hidden ? text.people.shown(1) : text.people.hidden(1),
             )
@@ -126,7 +126,7 @@ function Faces({ albumId, person }: { albumId: string; person: Cluster | null })
   if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
 
   function decide(edits: readonly Edit[], message: string) {
-    apply(edits, message);
+    void apply(edits, message);
     setPicked(new Set());
   }
 

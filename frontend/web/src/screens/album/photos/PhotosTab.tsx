@@ -20,7 +20,7 @@ export function gridPhoto(photo: Photo): GridPhoto {
   else if (photo.duplicateOf) badge = text.photos.duplicateBadge;
   return {
     id: photo.id,
-    label: text.photos.open(photo.filename, photo.faces.length),
+    label: [text.photos.open(photo.filename, photo.faces.length), badge].filter(Boolean).join(", "),
     src: photo.thumbUrl,
     blur: photo.blur,
     width: photo.width,

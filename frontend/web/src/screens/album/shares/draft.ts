@@ -59,8 +59,8 @@ const PIXELS: Record<Size, number | null> = {
 };
 const DAYS: Record<Expiry, number | null> = { never: null, week: 7, month: 30, year: 365 };
 
-/** Sharpness from which a photo counts as sharp; ingestion measures it from 0 to 1 and above. */
-const SHARP = 0.5;
+/** Least variance of the Laplacian: below 50 a photo is blurred, over 500 crisp. */
+const SHARP = 100;
 
 export function filtersOf(draft: ShareDraft): ShareFilters {
   return {

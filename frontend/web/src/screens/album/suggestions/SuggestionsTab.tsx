@@ -11,11 +11,17 @@ import { Empty, Failure, Skeleton } from "@/ui/Empty";
 import { undoLatest } from "@/ui/toast";
 import styles from "./SuggestionsTab.module.css";
 
+function without(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  const rest = new Set(ids);
+  rest.delete(id);
+  return rest;
+}
+
 /** One question at a time, one key for each answer. */
 export function SuggestionsTab({ albumId }: { albumId: string }) {
   const query = useSuggestions(albumId);
   const { apply } = useEditor(albumId);
-  // Answered ones are gone at once, not when the list has been read again.
+  // Answered ones are gone at once, not when the list has been read again; an undo brings them back.
   const [answered, setAnswered] = useState<ReadonlySet<string>>(new Set());
   const [skipped, setSkipped] = useState<ReadonlySet<string>>(new Set());
   const open = (query.data?.suggestions ?? []).filter(
@@ -26,17 +32,14 @@ export function SuggestionsTab({ albumId }: { albumId: string }) {
 
   function answer(suggestion: Suggestion, accept: boolean) {
     setAnswered(new Set(answered).add(suggestion.id));
-    apply(
+    void apply(
       [{ kind: "answer", suggestion: suggestion.id, accept }],
       accept ? text.suggestions.accepted : text.suggestions.declined,
+      () => setAnswered((before) => without(before, suggestion.id)),
     );
   }
 
   const skip = (suggestion: Suggestion) => setSkipped(new Set(skipped).add(suggestion.id));
-
-  // A decision that was taken back brings its question back.
-  const data = query.data;
-  useEffect(() => setAnswered(new Set()), [data]);
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -1,0 +1,201 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Cluster } from "@/api/types";
+import { NameField } from "@/people/NameField";
+import { SignInScreen } from "@/screens/signin/SignInScreen";
+import { PeopleTab } from "@/screens/album/people/PeopleTab";
+import { ProblemsTab } from "@/screens/album/problems/ProblemsTab";
+import { SuggestionsTab } from "@/screens/album/suggestions/SuggestionsTab";
+import { RecipientScreen } from "@/screens/recipient/RecipientScreen";
+import { text } from "@/text/en";
+import { clearToasts } from "@/ui/toast";
+import { person, serve, show } from "./helpers";
+
+afterEach(clearToasts);
+
+const edited = (...clusters: Cluster[]) => ({ decision: "01DECISION", clusters, removed: [] });
+
+describe("NameField", () => {
+  it("names a person, and the message takes it back", async () => {
+    const someone = person();
+    const calls = serve((call) => {
+      if (call.path.endsWith("/labels")) return { body: { labels: [] } };
+      if (call.method === "POST") return { body: edited({ ...someone, label: "Mara" }) };
+      return undefined;
+    });
+    const onDone = vi.fn();
+    show(<NameField albumId="A" onDone={onDone} person={someone} />);
+    await userEvent.type(screen.getByRole("combobox"), "Mara{Enter}");
+    expect(onDone).toHaveBeenCalledOnce();
+    await userEvent.click(await screen.findByRole("button", { name: text.common.undo }));
+    await waitFor(() =>
+      expect(calls.filter((call) => call.method === "POST")).toEqual([
+        { method: "POST", path: `/albums/A/clusters/${someone.id}/label`, body: { name: "Mara" } },
+        { method: "POST", path: "/albums/A/decisions/01DECISION/undo", body: null },
+      ]),
+    );
+  });
+
+  it("offers to merge when somebody has the name already", async () => {
+    const someone = person();
+    const calls = serve((call) => {
+      if (call.path.endsWith("/labels")) {
+        return { body: { labels: [{ name: "Mara", cluster: "01OTHER", albums: [] }] } };
+      }
+      return { body: edited(someone) };
+    });
+    show(<NameField albumId="A" onDone={() => undefined} person={someone} />);
+    await userEvent.type(screen.getByRole("combobox"), "mara");
+    await screen.findByRole("option", { name: "Mara" });
+    await userEvent.keyboard("{Enter}");
+    await userEvent.click(
+      await screen.findByRole("button", { name: text.people.mergeInto("Mara") }),
+    );
+    await waitFor(() =>
+      expect(calls).toContainEqual({
+        method: "POST",
+        path: "/albums/A/clusters/merge",
+        body: { clusters: ["01OTHER", someone.id] },
+      }),
+    );
+  });
+});
+
+describe("SuggestionsTab", () => {
+  const [one, two] = [0, 1].map((n) => ({
+    id: `01SUGGESTION${n}`,
+    kind: "merge",
+    first: person({ label: `First ${n}` }),
+    second: person(),
+    albumId: "A",
+    name: null,
+    probability: 0.8,
+    saved: 3,
+  }));
+
+  it("takes one key for an answer and goes on", async () => {
+    const calls = serve((call) =>
+      call.method === "POST"
+        ? { body: edited() }
+        : { body: { suggestions: [one, two], total: 2 } },
+    );
+    show(<SuggestionsTab albumId="A" />);
+    await screen.findByText("First 0");
+    await userEvent.keyboard("s");
+    await screen.findByText("First 1");
+    await userEvent.keyboard("n");
+    await screen.findByText(text.suggestions.emptyTitle);
+    expect(calls).toContainEqual({
+      method: "POST",
+      path: "/albums/A/suggestions/01SUGGESTION1",
+      body: { accept: false },
+    });
+    await userEvent.click(screen.getByRole("button", { name: text.suggestions.again }));
+    expect(screen.getByText("First 0")).toBeInTheDocument();
+  });
+
+  it("brings a question back whose answer was refused", async () => {
+    serve((call) =>
+      call.method === "POST"
+        ? { status: 409, body: { title: "Conflict", detail: "they were merged meanwhile" } }
+        : { body: { suggestions: [one], total: 1 } },
+    );
+    show(<SuggestionsTab albumId="A" />);
+    await screen.findByText("First 0");
+    await userEvent.keyboard("y");
+    expect(await screen.findByText("they were merged meanwhile")).toBeInTheDocument();
+    expect(await screen.findByText("First 0")).toBeInTheDocument();
+  });
+});
+
+describe("PeopleTab", () => {
+  it("merges who is selected into the one with a name", async () => {
+    const big = person({ size: 9, photos: 9 });
+    const mara = person({ size: 4, label: "Mara" });
+    const calls = serve((call) =>
+      call.method === "POST"
+        ? { body: edited(mara) }
+        : { body: { clusters: [big, mara], total: 2, cursor: null } },
+    );
+    show(<PeopleTab albumId="A" />);
+    await screen.findByText("Mara");
+    for (const box of screen.getAllByRole("checkbox")) await userEvent.click(box);
+    const bar = screen.getByRole("toolbar");
+    await userEvent.click(within(bar).getByRole("button", { name: text.people.merge }));
+    await waitFor(() =>
+      expect(calls).toContainEqual({
+        method: "POST",
+        path: "/albums/A/clusters/merge",
+        body: { clusters: [mara.id, big.id] },
+      }),
+    );
+  });
+
+  it("says so when there is nobody, and when it cannot be read", async () => {
+    serve(() => ({ body: { clusters: [], total: 0, cursor: null } }));
+    const { unmount } = show(<PeopleTab albumId="A" />);
+    expect(await screen.findByText(text.people.emptyTitle)).toBeInTheDocument();
+    unmount();
+    serve(() => ({ status: 403, body: { title: "Forbidden", detail: "not yours to see" } }));
+    show(<PeopleTab albumId="B" />);
+    expect(await screen.findByText("not yours to see")).toBeInTheDocument();
+  });
+});
+
+describe("ProblemsTab", () => {
+  it("tries a failed photo and a job that stopped again", async () => {
+    const calls = serve((call) => {
+      if (call.method === "POST") return { body: {} };
+      if (call.path.endsWith("/jobs")) {
+        return { body: { jobs: [{ id: "01JOB", kind: "mail", error: "no route", attempts: 6 }], cursor: null } };
+      }
+      return {
+        body: { photos: [{ id: "01PHOTO", filename: "b.jpg", error: "damaged" }], cursor: null },
+      };
+    });
+    show(<ProblemsTab albumId="A" />);
+    await screen.findByText("damaged");
+    for (const button of screen.getAllByRole("button", { name: text.problems.retry })) {
+      await userEvent.click(button);
+    }
+    await waitFor(() =>
+      expect(calls.filter((call) => call.method === "POST").map((call) => call.path)).toEqual([
+        "/albums/A/jobs/01JOB/retry",
+        "/photos/01PHOTO/retry",
+      ]),
+    );
+  });
+});
+
+describe("SignInScreen", () => {
+  it("wants a name, signs in and keeps the token", async () => {
+    const token = `x.${btoa(JSON.stringify({ sub: "u-1", exp: 9_999_999_999 }))}.y`;
+    const calls = serve(() => ({ body: { token } }));
+    show(<SignInScreen />);
+    await userEvent.click(screen.getByRole("button", { name: text.signIn.submit }));
+    expect(screen.getByText(text.signIn.nameWrong)).toBeInTheDocument();
+    expect(calls).toEqual([]);
+    await userEvent.type(screen.getByLabelText(text.signIn.name), "ada{Enter}");
+    await waitFor(() => expect(localStorage.getItem("faceflow.token")).toBe(token));
+    expect(calls[0]?.body).toEqual({ user: "ada" });
+  });
+});
+
+describe("RecipientScreen", () => {
+  it("asks for a password, says when it is wrong, and when a link has ended", async () => {
+    window.history.replaceState(null, "", "/share/?id=01SHARE");
+    serve((call) =>
+      call.method === "POST"
+        ? { status: 401, body: { title: "Unauthorized", detail: "wrong password" } }
+        : { status: 401, body: { title: "Unauthorized", passwordRequired: true } },
+    );
+    const { unmount } = show(<RecipientScreen />);
+    await userEvent.type(await screen.findByLabelText(text.recipient.password), "guess{Enter}");
+    expect(await screen.findByText(text.recipient.wrong)).toBeInTheDocument();
+    unmount();
+    serve(() => ({ status: 410, body: { title: "Gone" } }));
+    show(<RecipientScreen />);
+    expect(await screen.findByText(text.recipient.goneTitle)).toBeInTheDocument();
+  });
+});
