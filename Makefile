@@ -100,9 +100,10 @@ $(APP): $(REQUIREMENTS) | $(BIN)/pip
 	@$(PIP_INSTALL) --editable '.[app]'
 	@touch $(BASE) $@
 
+# Not `npm ci`: it refuses a lock without optional builds for other platforms, which a mirror may lack.
 $(WEB_MODULES): $(WEB)/package.json $(WEB)/package-lock.json
 	@echo "Installing what the web client is built with ..."
-	@cd $(WEB) && npm ci --silent --no-audit --no-fund
+	@cd $(WEB) && npm install --no-save --silent --no-audit --no-fund
 	@touch $@
 
 $(WEB_BUILD): $(WEB_MODULES) $(shell find $(WEB)/src $(WEB)/public $(WEB)/scripts $(WEB)/*.mjs -type f 2>/dev/null)
