@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -38,11 +39,20 @@ class WebClient(StaticFiles):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:
             response.headers["Cache-Control"] = "no-cache"
-        file = getattr(response, "path", None)
-        if file is not None and str(file).endswith(".html"):
-            stat = Path(file).stat()
+        return response
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        # "Not modified" needs it too: browsers replace the headers of what they have kept.
+        if str(full_path).endswith(".html"):
             response.headers["Content-Security-Policy"] = self._policy(
-                _hashes_of_page(str(file), stat.st_mtime_ns)
+                _hashes_of_page(str(full_path), stat_result.st_mtime_ns)
             )
         return response
 
