@@ -132,7 +132,9 @@ function ReceiptPage({ receipt }: { receipt: Receipt }) {
   return (
     <Frame title={text.account.receiptTitle}>
       <div className={styles.page}>
-        <h1 role="status">{text.account.receiptTitle}</h1>
+        <div role="status">
+          <h1>{text.account.receiptTitle}</h1>
+        </div>
         <p className={styles.soft}>{text.account.receiptHint}</p>
         <dl className={styles.receipt}>
           {rows.map(([name, value]) => (

@@ -1,0 +1,84 @@
+"""What the browser tests do with every screen."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "frontend" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+IMAGES = ROOT / "docs" / "images"
+SLOW = 240_000
+"""Milliseconds for what a busy machine takes minutes to do."""
+
+
+def check_screen(page: Page, picture: str | None = None) -> None:
+    """No serious finding of axe, and nothing wider than the window.
+
+    With ``UPDATE_IMAGES=1`` the screen becomes ``docs/images/app-{picture}.png``.
+    """
+    page.wait_for_timeout(400)  # pictures fade in
+    # By evaluation, which the page's own Content-Security-Policy does not concern.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document).then((result) => result.violations)")
+    serious = [
+        (one["id"], [node["html"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == [], f"{picture or page.url}: {serious}"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    size = page.viewport_size
+    assert size is not None
+    assert width <= size["width"], f"{picture or page.url} is {width} px wide"
+    if picture is not None and os.environ.get("UPDATE_IMAGES") == "1":
+        page.screenshot(path=IMAGES / f"app-{picture}.png")
+
+
+def sign_in(page: Page, address: str, name: str) -> None:
+    """Sign in from nowhere, to the list of albums."""
+    page.goto(address)
+    page.wait_for_url("**/signin/**")
+    page.get_by_label("Your name or e-mail address").fill(name)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Albums", exact=True)).to_be_visible()
+
+
+def create_album(page: Page, name: str) -> None:
+    """Make an album and open it."""
+    page.get_by_role("button", name="New album").click()
+    page.get_by_label("Album name").fill(name)
+    page.get_by_role("button", name="Create album").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def choose_files(page: Page, files: list[Path]) -> None:
+    """As if they had been chosen after pressing "Choose photos"."""
+    page.locator("input[type=file]").first.set_input_files(files)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Go to one of the album's tabs."""
+    page.get_by_role("tab", name=re.compile(f"^{name}")).click()
+
+
+def people(page: Page) -> Locator:
+    """The people of the tab "People"."""
+    return page.get_by_role("list", name="People", exact=True).locator("> li")
+
+
+def name_person(page: Page, card: Locator, name: str) -> None:
+    """Type a name under a person's cover."""
+    card.get_by_role("button").click()
+    page.get_by_role("combobox").last.fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"Named {name}")).to_be_visible()
+
+
+def undo(page: Page) -> None:
+    """Take the latest decision back."""
+    page.get_by_role("button", name="Undo").first.click()
+    expect(page.get_by_text("Undone").first).to_be_visible()
