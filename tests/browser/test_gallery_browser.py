@@ -247,8 +247,8 @@ def contrast(page: Page, selector: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_is_legible_in_light_and_dark(browser: Browser, gallery: Path, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme)
+def test_text_is_legible_in_light_and_dark(chromium: Browser, gallery: Path, scheme: str) -> None:
+    context = chromium.new_context(color_scheme=scheme)
     page = context.new_page()
     page.goto(gallery.as_uri())
     backgrounds = page.evaluate("getComputedStyle(document.body).backgroundColor")
