@@ -113,6 +113,6 @@ $(WEB_BUILD): $(WEB_MODULES) $(shell find $(WEB)/src $(WEB)/public $(WEB)/script
 
 $(FULL): $(REQUIREMENTS) | $(BIN)/pip
 	@echo "Installing everything, PyTorch included, into $(VENV): some minutes, once ..."
-	@$(PIP_INSTALL) --editable '.[train,app,graph,dev]'
+	@$(PIP_INSTALL) --editable '.[train,app,aws,graph,dev]'
 	@.ci/install-browser
 	@touch $(BASE) $(APP) $@
