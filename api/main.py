@@ -19,6 +19,7 @@ from api.routers import (
     albums,
     clusters,
     decisions,
+    docs,
     duplicates,
     events,
     faces,
@@ -58,6 +59,7 @@ _ROUTERS = (
     recipients,
     me,
     system,
+    docs,
 )
 _MAX_BODY = 8 * 2**20
 """Bytes of a request that is no upload."""

@@ -6,7 +6,6 @@ import secrets
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
@@ -15,9 +14,6 @@ from api.errors import NotFound
 from api.jwt_tokens import LocalTokens, subject_of
 from api.repositories.table import Key
 from api.routers.schemas.base import RequestBody, Schema
-from api.server.web import script_hashes
-
-_DOCS_CDN = "https://cdn.jsdelivr.net"
 
 router = APIRouter(tags=["system"])
 
@@ -78,18 +74,6 @@ def get_keys(services: ServicesDep, response: Response) -> Keys:
         raise NotFound("the issuer publishes its keys itself")
     response.headers["Cache-Control"] = "public, max-age=300"
     return Keys.model_validate(services.tokens.jwks())
-
-
-@router.get("/docs", include_in_schema=False)
-def get_docs() -> Response:
-    """The OpenAPI document to read and try; its viewer comes from a CDN."""
-    page = get_swagger_ui_html(openapi_url="/openapi.json", title="FaceFlow API")
-    policy = (
-        f"default-src 'none'; script-src {_DOCS_CDN} {script_hashes(bytes(page.body))};"
-        f" style-src {_DOCS_CDN} 'unsafe-inline'; img-src 'self' data: https://fastapi.tiangolo.com;"
-        " connect-src 'self'; frame-ancestors 'none'"
-    )
-    return Response(page.body, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -245,11 +245,24 @@ def test_a_page_that_is_not_there_is_a_page_and_the_api_stays_the_api(browser: T
         assert browser.get(path).status_code == 404
 
 
-def test_the_docs_may_run_what_shows_them(client: TestClient) -> None:
+def test_the_docs_come_from_here_and_may_run_what_shows_them(client: TestClient) -> None:
     answer = client.get("/docs")
+    policy = answer.headers["content-security-policy"]
     (script,) = re.findall(rb"<script>(.*?)</script>", answer.content, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
-    assert f"'sha256-{digest}'" in answer.headers["content-security-policy"]
+    assert f"'sha256-{digest}'" in policy
+    assert "http" not in policy
+    found = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert sorted(found) == [
+        "/docs/favicon.png",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-ui.css",
+    ]
+    for path in found:
+        file = client.get(path)
+        assert file.status_code == 200
+        assert len(file.content) > 500
+    assert client.get("/docs/core.py").status_code == 422
 
 
 def test_a_folder_becomes_the_demo_album_once(
