@@ -171,8 +171,14 @@ def from_bytes(kind: Kind, model: bytes) -> Weights:
 
 def _from_path(kind: Kind, path: Path) -> Weights:
     if path.is_dir():
-        if (path / MANIFEST_NAME).exists():
-            return _from_folder(kind, path, None)
+        # A model from a registry keeps its weights folder among other files.
+        manifests = (
+            [path / MANIFEST_NAME]
+            if (path / MANIFEST_NAME).exists()
+            else sorted(path.rglob(MANIFEST_NAME))
+        )
+        if len(manifests) == 1:
+            return _from_folder(kind, manifests[0].parent, None)
         models = sorted(path.rglob("*.onnx"))
         if len(models) != 1:
             raise WeightsError(

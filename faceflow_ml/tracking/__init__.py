@@ -1,0 +1,1 @@
+"""MLflow: which store, and the models that it registers."""
