@@ -6,6 +6,7 @@ import { useEffect, useState, type ReactNode } from "react";
 import { I18nProvider, RouterProvider } from "react-aria-components";
 import { Problem } from "@/api/problem";
 import { useSession } from "@/auth/session";
+import { closeUploads } from "@/upload/useUploads";
 import { clearToasts, Toasts } from "@/ui/toast";
 
 const temporary = (error: unknown) =>
@@ -31,6 +32,7 @@ export function Providers({ children }: { children: ReactNode }) {
     () => () => {
       client.clear();
       clearToasts();
+      closeUploads();
     },
     [client, user],
   );

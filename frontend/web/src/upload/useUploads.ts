@@ -20,10 +20,15 @@ function queueOf(user: string, albumId: string): UploadQueue {
   return queue;
 }
 
-/** Forget every queue and what is kept of it: the account is gone. */
-export async function forgetUploads(): Promise<void> {
+/** Stop every queue: its user signed out. What is unfinished is kept for the next time. */
+export function closeUploads(): void {
   for (const queue of queues.values()) queue.close();
   queues.clear();
+}
+
+/** Forget every queue and what is kept of it: the account is gone. */
+export async function forgetUploads(): Promise<void> {
+  closeUploads();
   await uploadStore.clear().catch(() => undefined);
 }
 
