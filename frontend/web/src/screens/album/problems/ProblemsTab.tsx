@@ -13,8 +13,10 @@ export function ProblemsTab({ albumId }: { albumId: string }) {
   const photos = useFailedPhotos(albumId);
   const jobs = useFailedJobs(albumId);
   const { mutate, isPending } = useRetry(albumId);
-  const retry = (what: Retry) =>
+  const retry = (what: Retry) => {
+    if (isPending) return;
     mutate(what, { onSuccess: () => toastDone(text.problems.retried), onError: toastFailed });
+  };
 
   const error = photos.error ?? jobs.error;
   if (error) {
@@ -45,7 +47,6 @@ export function ProblemsTab({ albumId }: { albumId: string }) {
                 </div>
                 <Button
                   icon="retry"
-                  isDisabled={isPending}
                   onPress={() => retry({ job: job.id })}
                   size="s"
                 >
@@ -62,7 +63,6 @@ export function ProblemsTab({ albumId }: { albumId: string }) {
             <h2 className={styles.title}>{text.problems.photosTitle}</h2>
             <Button
               icon="retry"
-              isDisabled={isPending}
               onPress={() => retry("all photos")}
               size="s"
             >
@@ -79,7 +79,6 @@ export function ProblemsTab({ albumId }: { albumId: string }) {
                 </div>
                 <Button
                   icon="retry"
-                  isDisabled={isPending}
                   onPress={() => retry({ photo: photo.id })}
                   size="s"
                 >
