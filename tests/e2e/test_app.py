@@ -140,9 +140,9 @@ def _decide(page: Page, album: Album) -> int:
     undo(page)
     expect(faces).to_have_count(size)
 
+    _take_back_from_history(page)
+
     # Hide a stranger, and show them again.
-    open_tab(page, "People")
-    page.goto(page.url.split("&person=")[0])
     last = people(page).last
     last.hover()
     last.get_by_role("checkbox").check(force=True)
@@ -151,6 +151,22 @@ def _decide(page: Page, album: Album) -> int:
     undo(page)
     expect(people(page)).to_have_count(count)
     return count
+
+
+def _take_back_from_history(page: Page) -> None:
+    """An old decision is undone out of order, and done again."""
+    open_tab(page, "People")
+    page.goto(page.url.split("&person=")[0])
+    page.get_by_role("button", name="History").click()
+    dialog = page.get_by_role("dialog")
+    check_screen(page)
+    dialog.get_by_role("button", name="Undo: Named Mara").click()
+    again = dialog.get_by_role("button", name="Do again: Named Mara")
+    expect(again).to_be_enabled()
+    again.click()
+    expect(dialog.get_by_role("button", name="Undo: Named Mara")).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Name of Mara")).to_be_visible()
 
 
 def _review(page: Page, album: Album) -> None:

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "@/api/types";
 import { NameField } from "@/people/NameField";
 import { SignInScreen } from "@/screens/signin/SignInScreen";
+import { HistoryDialog } from "@/screens/album/people/HistoryDialog";
 import { PeopleTab } from "@/screens/album/people/PeopleTab";
 import { ProblemsTab } from "@/screens/album/problems/ProblemsTab";
 import { SuggestionsTab } from "@/screens/album/suggestions/SuggestionsTab";
@@ -140,6 +141,49 @@ describe("PeopleTab", () => {
     serve(() => ({ status: 403, body: { title: "Forbidden", detail: "not yours to see" } }));
     show(<PeopleTab albumId="B" />);
     expect(await screen.findByText("not yours to see")).toBeInTheDocument();
+  });
+});
+
+describe("HistoryDialog", () => {
+  const decision = (changes: object) => ({
+    id: "01LABEL",
+    kind: "label",
+    createdAt: "2026-01-01T00:00:00Z",
+    data: { name: "Mara" },
+    undoneBy: null,
+    ...changes,
+  });
+
+  it("takes a decision back, and does one again that was taken back", async () => {
+    const merged = { id: "01MERGE", kind: "merge", data: { clusters: ["a", "b", "c"] } };
+    const calls = serve((call) =>
+      call.method === "POST"
+        ? { body: edited() }
+        : {
+            body: {
+              decisions: [
+                decision({ id: "01UNDO", kind: "undo", data: { decision: "01MERGE" } }),
+                decision({ ...merged, undoneBy: "01UNDO" }),
+                decision({}),
+              ],
+              cursor: null,
+            },
+          },
+    );
+    show(<HistoryDialog albumId="A" onClose={() => undefined} />);
+    await screen.findByText("Named Mara");
+    // The undo itself is no line of its own.
+    expect(screen.getAllByRole("listitem")).toHaveLength(2);
+    const undo = text.history.undoOf("Named Mara");
+    await userEvent.click(screen.getByRole("button", { name: undo }));
+    const redo = text.history.redoOf(text.history.merge(3));
+    await userEvent.click(screen.getByRole("button", { name: redo }));
+    await waitFor(() =>
+      expect(calls.filter((call) => call.method === "POST").map((call) => call.path)).toEqual([
+        "/albums/A/decisions/01LABEL/undo",
+        "/albums/A/decisions/01UNDO/undo",
+      ]),
+    );
   });
 });
 

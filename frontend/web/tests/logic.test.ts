@@ -92,6 +92,12 @@ describe("shares", () => {
   it("sends no empty filters", () => {
     expect(filtersOf(newDraft([]))).toMatchObject({ takenFrom: null, minPixels: null, noDuplicates: true });
   });
+
+  it("asks for faces of a size in pixels", () => {
+    const draft = newDraft(["c"]);
+    expect(filtersOf(draft).minFacePixels).toBeNull();
+    expect(filtersOf({ ...draft, faceSize: "medium" }).minFacePixels).toBe(80);
+  });
 });
 
 describe("files", () => {

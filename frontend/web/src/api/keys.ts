@@ -9,6 +9,7 @@ export const keys = {
   person: (id: string, cluster: string) => ["album", id, "people", cluster] as const,
   faces: (id: string, cluster: string | null) => ["album", id, "faces", cluster] as const,
   suggestions: (id: string) => ["album", id, "suggestions"] as const,
+  decisions: (id: string) => ["album", id, "decisions"] as const,
   duplicates: (id: string) => ["album", id, "duplicates"] as const,
   shares: (id: string) => ["album", id, "shares"] as const,
   jobs: (id: string) => ["album", id, "jobs"] as const,

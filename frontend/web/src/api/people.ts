@@ -1,4 +1,10 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+  type QueryKey,
+} from "@tanstack/react-query";
 import { api, body } from "./client";
 import { keys } from "./keys";
 import type { components } from "./schema";
@@ -170,10 +176,27 @@ export function useEdits(id: string) {
         people && done.reduce(applied, people),
       );
     },
-    onSettled: () => {
-      void client.invalidateQueries({ queryKey: keys.album(id) });
-      void client.invalidateQueries({ queryKey: ["photo"] });
+    onSettled: (_done, _error, edits) => {
+      const moves = edits.some((edit) => !["label", "hide", "confirm"].includes(edit.kind));
+      // A name is of the person alone; reading a large album's photos again would be for nothing.
+      const changed: QueryKey[] = moves
+        ? [keys.album(id), ["photo"]]
+        : [keys.people(id), ["album", id, "faces"], keys.suggestions(id), keys.decisions(id)];
+      for (const queryKey of changed) void client.invalidateQueries({ queryKey });
     },
+  });
+}
+
+/** What was decided, the newest first. */
+export function useDecisions(id: string) {
+  return useInfiniteQuery({
+    queryKey: keys.decisions(id),
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam, signal }) => {
+      const query = { limit: 50, ...(pageParam ? { cursor: pageParam } : {}) };
+      return body(api.GET("/albums/{id}/decisions", { params: { path: { id }, query }, signal }));
+    },
+    getNextPageParam: (page) => page.cursor,
   });
 }
 

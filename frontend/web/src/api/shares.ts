@@ -45,7 +45,7 @@ export function useSharePreview(id: string, clusters: readonly string[], filters
           signal,
         }),
       ),
-    enabled: clusters.length > 0,
+    enabled: clusters.length > 0 || filters.onlyAppearing === false,
     placeholderData: (previous) => previous,
   });
 }

@@ -17,3 +17,4 @@ export type ShareFilters = Schemas["ShareFilters"];
 export type SharedAlbum = Schemas["SharedAlbum"];
 export type SharedPhoto = Schemas["SharedPhoto"];
 export type Suggestion = Schemas["SuggestionView"];
+export type Decision = Schemas["DecisionView"];

@@ -12,6 +12,7 @@ import { Empty, Failure, Skeleton } from "@/ui/Empty";
 import { Choice, Toggle } from "@/ui/Field";
 import { SelectionBar } from "@/ui/SelectionBar";
 import { ShareDialog } from "../shares/ShareDialog";
+import { HistoryDialog } from "./HistoryDialog";
 import styles from "./PeopleTab.module.css";
 
 type Order = keyof typeof text.people.orders;
@@ -32,6 +33,7 @@ export function PeopleTab({ albumId }: { albumId: string }) {
   const people = usePeople(albumId, showsHidden);
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [dragged, setDragged] = useState<string | null>(null);
+  const [showsHistory, setHistory] = useState(false);
   const [isSharing, setSharing] = useState(false);
   const { apply } = useEditor(albumId);
   const shown = useMemo(() => sorted(people.data ?? [], order), [people.data, order]);
@@ -62,6 +64,9 @@ export function PeopleTab({ albumId }: { albumId: string }) {
       <div className={styles.bar}>
         <p className={styles.hint}>{text.people.mergeHint}</p>
         <Toggle isSelected={showsHidden} label={text.people.showHidden} onChange={setHidden} />
+        <Button icon="undo" onPress={() => setHistory(true)} size="s" variant="quiet">
+          {text.history.open}
+        </Button>
         <div className={styles.order}>
           <Choice
             hideLabel
@@ -114,6 +119,7 @@ export function PeopleTab({ albumId }: { albumId: string }) {
           </Button>
         </SelectionBar>
       )}
+      {showsHistory && <HistoryDialog albumId={albumId} onClose={() => setHistory(false)} />}
       {isSharing && (
         <ShareDialog albumId={albumId} initial={chosen} onClose={() => setSharing(false)} />
       )}

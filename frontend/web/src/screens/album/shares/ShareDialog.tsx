@@ -132,6 +132,7 @@ interface RecipientProps {
 
 function Recipient(props: RecipientProps) {
   const { recipient, draft } = props;
+  const isCounted = recipient.clusters.length > 0 || !draft.onlyAppearing;
   const preview = useSharePreview(props.albumId, recipient.clusters, filtersOf(draft));
   const [wasLeft, setLeft] = useState(false);
   const isWrong = wasLeft && recipient.email !== "" && !isAddress(recipient.email);
@@ -164,11 +165,11 @@ function Recipient(props: RecipientProps) {
       />
       <div className={styles.preview}>
         <p role="status">
-          {recipient.clusters.length === 0 && text.shares.allPeople}
-          {recipient.clusters.length > 0 &&
+          {!isCounted && text.shares.allPeople}
+          {isCounted &&
             (preview.data ? text.shares.preview(preview.data.count) : text.shares.previewing)}
         </p>
-        {recipient.clusters.length > 0 && preview.data && (
+        {isCounted && preview.data && (
           <div aria-hidden="true" className={styles.sample}>
             {preview.data.sample.slice(0, 6).map((photo) => (
               <img alt="" key={photo.id} src={photo.thumbnailUrl} />
@@ -200,7 +201,7 @@ interface PartProps {
 }
 
 function Filters({ draft, onChange, people }: PartProps & { people: readonly Cluster[] }) {
-  const toggle = (name: "sharp" | "noDuplicates" | "onlyWith" | "allOf", label: string) => (
+  const toggle = (name: "sharp" | "noDuplicates" | "onlyAppearing" | "onlyWith" | "allOf", label: string) => (
     <Toggle isSelected={draft[name]} label={label} onChange={(on) => onChange({ [name]: on })} />
   );
   return (
@@ -209,14 +210,23 @@ function Filters({ draft, onChange, people }: PartProps & { people: readonly Clu
         <Field label={text.shares.from} onChange={(from) => onChange({ from })} type="date" value={draft.from} />
         <Field label={text.shares.to} onChange={(to) => onChange({ to })} type="date" value={draft.to} />
       </div>
-      <Choice
-        label={text.shares.minSize}
-        onChange={(size) => onChange({ size })}
-        options={text.shares.sizes}
-        value={draft.size}
-      />
+      <div className={styles.pair}>
+        <Choice
+          label={text.shares.minSize}
+          onChange={(size) => onChange({ size })}
+          options={text.shares.sizes}
+          value={draft.size}
+        />
+        <Choice
+          label={text.shares.minFace}
+          onChange={(faceSize) => onChange({ faceSize })}
+          options={text.shares.faceSizes}
+          value={draft.faceSize}
+        />
+      </div>
       {toggle("sharp", text.shares.sharp)}
       {toggle("noDuplicates", text.shares.noDuplicates)}
+      {toggle("onlyAppearing", text.shares.appearing)}
       {toggle("allOf", text.shares.allOf)}
       {toggle("onlyWith", text.shares.onlyWith)}
       <PeoplePicker

@@ -2,6 +2,7 @@ import type { NewShares } from "@/api/shares";
 import type { ShareFilters } from "@/api/types";
 
 export type Size = "any" | "small" | "medium" | "large";
+export type FaceSize = "any" | "small" | "medium" | "large";
 export type Expiry = "never" | "week" | "month" | "year";
 
 export interface DraftRecipient {
@@ -16,6 +17,7 @@ export interface ShareDraft {
   readonly from: string;
   readonly to: string;
   readonly size: Size;
+  readonly faceSize: FaceSize;
   readonly sharp: boolean;
   readonly noDuplicates: boolean;
   readonly onlyAppearing: boolean;
@@ -36,6 +38,7 @@ export function newDraft(clusters: readonly string[]): ShareDraft {
     from: "",
     to: "",
     size: "any",
+    faceSize: "any",
     sharp: false,
     noDuplicates: true,
     onlyAppearing: true,
@@ -57,6 +60,12 @@ const PIXELS: Record<Size, number | null> = {
   medium: 4_000_000,
   large: 8_000_000,
 };
+const FACE_PIXELS: Record<FaceSize, number | null> = {
+  any: null,
+  small: 40,
+  medium: 80,
+  large: 160,
+};
 const DAYS: Record<Expiry, number | null> = { never: null, week: 7, month: 30, year: 365 };
 
 /** Least variance of the Laplacian: below 50 a photo is blurred, over 500 crisp. */
@@ -67,6 +76,7 @@ export function filtersOf(draft: ShareDraft): ShareFilters {
     takenFrom: draft.from || null,
     takenTo: draft.to || null,
     minPixels: PIXELS[draft.size],
+    minFacePixels: FACE_PIXELS[draft.faceSize],
     minSharpness: draft.sharp ? SHARP : null,
     noDuplicates: draft.noDuplicates,
     onlyAppearing: draft.onlyAppearing,

@@ -1,0 +1,92 @@
+"use client";
+
+import { useDecisions, useEdits } from "@/api/people";
+import type { Decision } from "@/api/types";
+import { text } from "@/text/en";
+import { Button } from "@/ui/Button";
+import { Dialog } from "@/ui/Dialog";
+import { Empty, Failure, Skeleton } from "@/ui/Empty";
+import { toastDone, toastFailed } from "@/ui/toast";
+import styles from "./PeopleTab.module.css";
+
+/** What a decision was, in words. Its data is of many shapes: whatever is not there is left out. */
+export function describe({ kind, data }: Decision): string {
+  const count = (name: string) => (Array.isArray(data[name]) ? data[name].length : 1);
+  switch (kind) {
+    case "label":
+      return text.history.label(typeof data.name === "string" ? data.name : null);
+    case "merge":
+      return text.history.merge(count("clusters"));
+    case "split":
+      return text.history.split(count("faces"));
+    case "reject":
+      return text.history.reject;
+    case "move":
+      return text.history.move(count("faces"));
+    case "confirm":
+      return text.history.confirm(count("faces"));
+    case "hide":
+      return text.history.hide(data.hidden !== false);
+    case "dismiss":
+      return text.history.dismiss;
+    default:
+      return text.history.other;
+  }
+}
+
+/** Every decision about the album's people, each of which can be taken back, and done again. */
+export function HistoryDialog({ albumId, onClose }: { albumId: string; onClose: () => void }) {
+  const query = useDecisions(albumId);
+  const { mutate, isPending } = useEdits(albumId);
+  // Undoing is shown at what was undone, not as a decision of its own.
+  const decisions =
+    query.data?.pages.flatMap((page) => page.decisions).filter((one) => one.kind !== "undo") ?? [];
+
+  function toggle(decision: Decision) {
+    // Not by disabling buttons: the one that was pressed would lose the focus.
+    if (isPending) return;
+    mutate([{ kind: "undo", decision: decision.undoneBy ?? decision.id }], {
+      onSuccess: () => toastDone(decision.undoneBy ? text.history.redone : text.common.undone),
+      onError: toastFailed,
+    });
+  }
+
+  return (
+    <Dialog isOpen onClose={onClose} title={text.history.title}>
+      {query.isPending && <Skeleton count={3} shape="rows" />}
+      {query.isError && <Failure error={query.error} onRetry={() => void query.refetch()} />}
+      {query.data && decisions.length === 0 && (
+        <Empty hint={text.history.emptyHint} title={text.history.emptyTitle} />
+      )}
+      <ul className={styles.decisions}>
+        {decisions.map((decision) => {
+          const what = describe(decision);
+          const isUndone = decision.undoneBy !== null;
+          return (
+            <li className={styles.decision} data-undone={isUndone} key={decision.id}>
+              <div>
+                <p className={styles.what}>{what}</p>
+                <p className={styles.when}>
+                  {new Date(decision.createdAt).toLocaleString("en")}
+                  {isUndone && ` · ${text.history.undone}`}
+                </p>
+              </div>
+              <Button
+                aria-label={isUndone ? text.history.redoOf(what) : text.history.undoOf(what)}
+                onPress={() => toggle(decision)}
+                size="s"
+              >
+                {isUndone ? text.history.redo : text.common.undo}
+              </Button>
+            </li>
+          );
+        })}
+      </ul>
+      {query.hasNextPage && (
+        <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
+          {text.common.more}
+        </Button>
+      )}
+    </Dialog>
+  );
+}
