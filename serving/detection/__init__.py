@@ -1,0 +1,1 @@
+"""The detection container: whole photos in, faces out."""

@@ -1,0 +1,1 @@
+"""The embedding container: aligned faces in, vectors out."""

@@ -1,0 +1,1 @@
+"""The Processing job: many photos in, aligned faces, records and vectors out."""
