@@ -23,11 +23,12 @@ WEB_MODULES := $(WEB)/node_modules/.package-lock.json
 WEB_BUILD := $(WEB)/out/index.html
 DATA ?= data
 PORT ?= 8000
+MLFLOW_PORT ?= 5000
 
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench docs lock clean
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench mlflow docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,9 @@ pytest: $(FULL) $(WEB_BUILD) ## the tests and the doctests
 
 bench: $(FULL) ## measure this machine
 	$(FACEFLOW) bench --out docs/benchmarks.md
+
+mlflow: $(FULL) ## MLflow's pages of the local store, or of MLFLOW_TRACKING_URI
+	$(BIN)/mlflow ui --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 docs: $(FULL) ## API reference into build/docs
 	$(PY) docs/api.py build/docs

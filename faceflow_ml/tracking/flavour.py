@@ -181,12 +181,12 @@ def log_model(
     if alias is not None and registered_model_name is None:
         raise ValueError("an alias is of a registered model; give registered_model_name")
     with _weights_folder(detector, embedder) as folder:
-        info = mlflow.pyfunc.log_model(
+        info: ModelInfo = mlflow.pyfunc.log_model(
             name=name, registered_model_name=registered_model_name, **_arguments(folder, example)
         )
-    if alias is not None:
+    if alias is not None and registered_model_name is not None:
         mlflow.MlflowClient().set_registered_model_alias(
-            registered_model_name, alias, info.registered_model_version
+            registered_model_name, alias, str(info.registered_model_version)
         )
     return info
 

@@ -73,8 +73,15 @@ class TrackingConfig(Section):
     uri: str | None = Field(
         None, description="default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db"
     )
-    experiment: str | None = None
+    experiment: str | None = Field(
+        None, description="default: the parent run's, MLFLOW_EXPERIMENT_NAME, else faceflow-KIND"
+    )
     run_name: str | None = None
+    parent_run: str | None = Field(
+        None, description="id of the run to nest in; default: the one that is active, if any"
+    )
+    system_metrics: bool = Field(True, description="record use of CPU, memory, disk and GPU")
+    log_checkpoint: bool = Field(False, description="keep the best checkpoint as an artifact too")
     enabled: bool = True
 
 

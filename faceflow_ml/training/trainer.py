@@ -30,7 +30,7 @@ from faceflow_ml.training.config import (
     save_config,
 )
 from faceflow_ml.training.progress import ProgressBar
-from faceflow_ml.training.tracking import mlflow_logger
+from faceflow_ml.training.tracking import SystemMetrics, log_results, mlflow_logger
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,11 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
             {"data_fingerprint": job.fingerprint},
         )
         if config.tracking.enabled
-        else False
+        else None
     )
     callbacks, best = _callbacks(run, job)
+    if logger is not None and config.tracking.system_metrics:
+        callbacks.append(SystemMetrics(logger))
     with _quiet_lightning():
         trainer = L.Trainer(
             accelerator=run.accelerator,
@@ -104,7 +106,7 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
             use_distributed_sampler=False,
             default_root_dir=run.output,
             callbacks=callbacks,
-            logger=logger,
+            logger=logger or False,
             enable_model_summary=False,
         )
         trainer.fit(
@@ -117,6 +119,8 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
         raise KeyboardInterrupt
     trainer.save_checkpoint(last)
     best_path = Path(best.best_model_path) if best.best_model_path else last
+    if logger is not None and trainer.is_global_zero:
+        log_results(logger, best_path, checkpoint=config.tracking.log_checkpoint)
     _export_to_sagemaker(best_path, run.output)
     return TrainResult(
         best_checkpoint=best_path,

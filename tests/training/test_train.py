@@ -124,6 +124,52 @@ def test_mlflow_keeps_parameters_metrics_and_configuration(
     assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["config.yaml"]
 
 
+def test_a_run_is_nested_in_the_active_one_and_watches_the_machine(
+    embedder_config: MakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store)
+    try:
+        mlflow.set_experiment("weekly")
+        with mlflow.start_run() as parent:
+            train(
+                embedder_config(
+                    "run.max_steps=4",
+                    "tracking.enabled=true",
+                    f"tracking.uri={store}",
+                    "tracking.log_checkpoint=true",
+                )
+            )
+    finally:
+        mlflow.set_tracking_uri(before)
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    )
+    assert run.info.status == "FINISHED"
+    assert "system/cpu_utilization_percentage" in run.data.metrics
+    assert [a.path for a in client.list_artifacts(run.info.run_id, "checkpoints")] == [
+        f"checkpoints/{Path(run.data.tags['best_checkpoint']).name}"
+    ]
+
+
+def test_a_parent_run_that_is_not_there_is_an_error(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"parent_run: no run abc123"):
+        train(
+            embedder_config(
+                "tracking.enabled=true",
+                f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}",
+                "tracking.parent_run=abc123",
+            )
+        )
+
+
 def test_sagemaker_gets_the_model(
     embedder_config: MakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
