@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faceflow_ml.benchmark.bars import Bar
+from faceflow_ml.benchmark.markdown import table
+from faceflow_ml.benchmark.peer_page import peer_sections
 from faceflow_ml.benchmark.run import Benchmark
 from faceflow_ml.benchmark.timing import Timing
 from faceflow_ml.evaluation.summary import (
@@ -44,6 +46,7 @@ def render_page(benchmark: Benchmark) -> str:
         ),
         "## Speed\n",
         *_speed(benchmark),
+        *(peer_sections(benchmark.peers) if benchmark.peers else []),
         "## Detection: validation split\n",
         _rows(detector_rows(quality.detection)) if quality.detection else _NOT_HERE,
         "## Verification: `lfw_dev`, detector and aligner included\n",
@@ -111,12 +114,6 @@ def _speed(benchmark: Benchmark) -> list[str]:
 
 def _rows(rows: Sequence[Row]) -> str:
     return table(("measure", "value"), rows)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def _limit(bar: Bar) -> str:

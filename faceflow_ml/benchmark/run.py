@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceflow_ml.benchmark.bars import Bar, bars
+from faceflow_ml.benchmark.peer_run import PeerOptions, PeerResults, compare_with_peers
 from faceflow_ml.benchmark.quality import Quality, measure_quality
 from faceflow_ml.benchmark.stages import ModelTimes, StageTimes, time_models, time_stages
 from faceflow_ml.benchmark.throughput import Throughput, measure_throughput
@@ -31,6 +32,7 @@ class Benchmark:
     stages: StageTimes
     throughput: Throughput
     quality: Quality
+    peers: PeerResults | None
     bars: tuple[Bar, ...]
 
 
@@ -40,6 +42,7 @@ def run_benchmark(
     detector: str | None = None,
     embedder: str | None = None,
     album: AlbumSpec = DEMO_ALBUM,
+    peers: PeerOptions | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Benchmark:
     """Measure this installation on this machine.
@@ -48,6 +51,7 @@ def run_benchmark(
         data: research photos, see `measure_quality`; None leaves their measures out.
         detector, embedder: as for ``from_pretrained``.
         album: the synthetic album to render; its longest side is that of its photos.
+        peers: how to compare with peers; None leaves them out.
         say: told what is measured now.
 
     Raises:
@@ -64,6 +68,17 @@ def run_benchmark(
         say("Timing the group command")
         throughput = measure_throughput(folder, detector=detector, embedder=embedder)
         quality = measure_quality(folder, data, detector=detector, embedder=embedder, say=say)
+        compared = None
+        if peers is not None:
+            compared = compare_with_peers(
+                folder,
+                data,
+                quality.pairs,
+                peers,
+                detector=detector,
+                embedder=embedder,
+                say=say,
+            )
     return Benchmark(
         created=now(),
         environment=environment(),
@@ -76,5 +91,6 @@ def run_benchmark(
         stages=stages,
         throughput=throughput,
         quality=quality,
+        peers=compared,
         bars=bars(model_times, throughput, quality),
     )

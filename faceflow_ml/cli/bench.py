@@ -29,6 +29,24 @@ def bench(
         bool,
         typer.Option(help="Measure quality on research photos; minutes instead of seconds."),
     ] = True,
+    peers: Annotated[
+        bool,
+        typer.Option(
+            help="Measure other people's detectors and recognisers too, where installed; they take "
+            "longer than all the rest."
+        ),
+    ] = True,
+    peer_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Weights that peers' packages lack: face_detection_yunet*.onnx, models/buffalo_l.",
+        ),
+    ] = None,
+    peer_photos: Annotated[
+        int | None,
+        typer.Option(min=1, help="Photos that detectors are compared on; all by default."),
+    ] = None,
     photos: Annotated[
         int, typer.Option(min=2, help="Photos of the synthetic album that is timed.")
     ] = 80,
@@ -49,6 +67,7 @@ def bench(
     from dataclasses import replace
 
     from faceflow_ml.benchmark.page import render_page
+    from faceflow_ml.benchmark.peer_run import PeerOptions
     from faceflow_ml.benchmark.run import DEMO_ALBUM, run_benchmark
     from faceflow_ml.errors import ConfigError
     from faceflow_ml.evaluation.reports import plain
@@ -56,6 +75,8 @@ def bench(
 
     if data is not None and not data.is_dir():
         raise ConfigError(f"{data}: no such folder")
+    if peer_weights is not None and not peer_weights.is_dir():
+        raise ConfigError(f"{peer_weights}: no such folder")
     if data is None and DATA.is_dir():
         data = DATA
     result = run_benchmark(
@@ -63,6 +84,7 @@ def bench(
         detector=detector,
         embedder=embedder,
         album=replace(DEMO_ALBUM, photos=photos),
+        peers=PeerOptions(peer_weights, peer_photos) if peers else None,
         say=say,
     )
     page = render_page(result)

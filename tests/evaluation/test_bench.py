@@ -74,7 +74,7 @@ def run(toys: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, str]
     result = CliRunner().invoke(
         app,
         [
-            *("bench", "--no-quality", "--photos", "3", "--out", str(page), "--json"),
+            *("bench", "--no-quality", "--no-peers", "--photos", "3", "--out", str(page), "--json"),
             *("--detector", str(toys.detector), "--embedder", str(toys.embedder)),
         ],
     )
