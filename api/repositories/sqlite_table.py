@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from api.repositories.cursors import after_prefix, decode_cursor, encode_cursor, fingerprint
 from api.repositories.group_commit import GroupCommit
@@ -303,7 +303,9 @@ def _row(key: Key, item: Item) -> _Row:
     expires = item.get("expiresAt")
     if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int | float)):
         raise ValueError(f"expiresAt must be epoch seconds, not {expires!r}")
-    text = json.dumps(dict(item), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = to_json(dict(item)).decode()
+    if "NaN" in text or "Infinity" in text:
+        json.dumps(dict(item), allow_nan=False)  # raises, unless the letters are of a text
     return (key.pk, key.sk, text, created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk, expires)
 
 
