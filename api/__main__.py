@@ -1,4 +1,7 @@
-"""Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``."""
+"""Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``.
+
+Other commands: ``python -m api consent``, ``python -m api export-corrections``.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,20 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+from api.commands import consent, export_corrections
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.settings import Settings
 
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+app.command()(consent)
+app.command()(export_corrections)
 
+
+@app.callback(invoke_without_command=True)
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
     data: Annotated[
@@ -32,6 +42,8 @@ def serve(
 
     Settings come from the environment: APP_ENV and FACEFLOW_*; see api/settings.py.
     """
+    if context.invoked_subcommand is not None:
+        return
     given: dict[str, Any] = {} if data is None else {"data": data}
     settings = Settings(**given)
     if "public_url" not in settings.model_fields_set:
@@ -40,19 +52,24 @@ def serve(
         settings = settings.model_copy(update={"public_url": here})
     configure_logs(settings.log_level)
     try:
-        app = create_app(settings)
+        application = create_app(settings)
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     if demo is not None:
-        add_demo_album(app.state.services, app.state.workflow, demo)
+        add_demo_album(application.state.services, application.state.workflow, demo)
         typer.echo(f"The demo album is there: sign in as {USER}", err=True)
     typer.echo(f"FaceFlow is at {settings.public_url}", err=True)
     # Watchers of events and downloads must not keep the process from ending.
     uvicorn.run(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
 
 
 if __name__ == "__main__":
-    typer.run(serve)
+    app(prog_name="python -m api")

@@ -1,0 +1,76 @@
+"""Commands beside serving: consent to training, and the export of corrections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.corrections import export_corrections as export
+from api.domain import consent as training
+from api.errors import ApiError
+from api.home import open_services
+from api.services import Services
+from api.settings import Settings
+from faceflow_ml.errors import ConfigError, FaceFlowError
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False),
+]
+Out = Annotated[Path, typer.Option(help="Folder of the export; an earlier one is replaced.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def consent(
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    data: Data = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take consent back.")] = False,
+) -> None:
+    """Note that a user's corrections may train the models, or may not any more.
+
+    Example: python -m api consent ada --data data
+    """
+    with _services(data) as services:
+        if withdraw:
+            training.withdraw(services, user)
+        else:
+            training.give(services, user)
+    typer.echo(f"{user} {'does not consent any more' if withdraw else 'consents'}", err=True)
+
+
+def export_corrections(out: Out, data: Data = None, as_json: JsonFlag = False) -> None:
+    """Write what people corrected as training data, of users who consent and no one else.
+
+    Example: python -m api export-corrections --data data --out exports/corrections
+    """
+    with _services(data) as services:
+        done = export(services, out)
+    typer.echo(
+        f"{done.faces} faces and {done.statements} statements of {done.users} users are in {out}"
+        + (f"; the photos of {done.faces_left_out} more are gone" if done.faces_left_out else ""),
+        err=True,
+    )
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+
+
+@contextmanager
+def _services(data: Path | None) -> Iterator[Services]:
+    given: dict[str, Any] = {} if data is None else {"data": data}
+    settings = Settings(**given)
+    try:
+        if not (settings.data / "faceflow.db").is_file():
+            raise ConfigError(f"{settings.data} holds no application's data")
+        yield open_services(settings)
+    except (ConfigError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    except (ApiError, FaceFlowError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
