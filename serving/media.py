@@ -39,9 +39,6 @@ def answers_to(content_type: str) -> tuple[str, ...]:
 def preferred(header: str | None, offers: Sequence[str]) -> str:
     """The offer that the ``Accept`` header likes best (RFC 9110, 12.5.1); the first of equals.
 
-    >>> preferred("application/x-npy;q=0.9, */*;q=0.1", ["application/json", "application/x-npy"])
-    'application/x-npy'
-
     Raises:
         RequestError: 406, it takes none of them.
     """
