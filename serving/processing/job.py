@@ -114,6 +114,7 @@ def run(job: Job) -> int:
         models = Models(engine.detector.contract_id, engine.embedder.contract_id)
         results = Results(job.output, job.previous, models)
         try:
+            results.remove_parts()
             _process(mine, _Worker(job.input, engine, results, progress), job.workers, stop)
             complete = not stop.is_set()
             report = _report(progress, mine, host, models, complete)

@@ -40,6 +40,11 @@ class Results:
         self._previous = previous
         self._models = models
 
+    def remove_parts(self) -> None:
+        """Remove what a killed job left half-written; one process writes to a folder at a time."""
+        for part in [*self._folder.glob(".tmp-*"), *self._folder.glob("*/.tmp-*")]:
+            part.unlink(missing_ok=True)
+
     def finished(self, sha256: str) -> int | None:
         """How many faces a photo has that was finished before; None if it was not.
 
