@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +49,23 @@ _COMMANDS = {
     "data": _Entry("data", "Make data: photos of fictional people.", is_group=True),
     "bench": _Entry("bench", "Measure this machine: photos per second, ms per stage."),
 }
+
+
+ADDED_COMMANDS = "faceflow_ml.commands"
+"""Entry points of this group are Typer apps: command groups of packages that build on the library.
+Their modules import little, since their help is listed among the commands."""
+
+
+def _added() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ADDED_COMMANDS)}
+
+
+def _load_added(point: EntryPoint) -> Command:
+    added: typer.Typer = point.load()
+    added.rich_markup_mode = "markdown"
+    parent = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    parent.add_typer(added, name=point.name, no_args_is_help=True)
+    return get_command(parent).commands[point.name]  # type: ignore[attr-defined]
 
 
 def _load(name: str) -> Command:
@@ -92,6 +110,8 @@ class _LazyGroup(TyperGroup):
         super().__init__(**attributes)
         for name, entry in _COMMANDS.items():
             self.commands[name] = TyperCommand(name, help=entry.help)
+        for name, point in _added().items():
+            self.commands[name] = _load_added(point)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)

@@ -23,8 +23,7 @@ def tar_interval_over_identities(
     """`tar_at_far` over all pairs, with a 95% bootstrap interval over people.
 
     All pairs of a few thousand faces are millions, but they are not independent: an interval over
-    pairs would be far too narrow. People are drawn with replacement, each with all their faces;
-    someone drawn twice counts twice, and a pair of two people the product of their counts.
+    pairs would be far too narrow. See `tar_over_resampled_people`.
 
     Args:
         vectors: (n, d) L2-normalised.
@@ -34,8 +33,32 @@ def tar_interval_over_identities(
     Raises:
         ValueError: there are no two faces of one person, or only one person.
     """
+    value = tar_at_far(*all_pair_scores(vectors, labels), far)
+    values = tar_over_resampled_people(vectors, labels, far, samples=samples, seed=seed)
+    low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
+    return Interval(value, float(low), float(high))
+
+
+def tar_over_resampled_people(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    far: float,
+    *,
+    samples: int = 200,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """`tar_at_far` in each of ``samples`` bootstrap samples of the people, ``(samples,)``.
+
+    People are drawn with replacement, each with all their faces; someone drawn twice counts twice,
+    and a pair of two people the product of their counts. Equal seeds draw equal people, whatever
+    the vectors: two embedders compared sample by sample are compared in pairs. NaN where nobody
+    who was drawn has two faces.
+
+    Args and errors are those of `tar_interval_over_identities`.
+    """
     scores, same = all_pair_scores(vectors, labels)
-    value = tar_at_far(scores, same, far)
+    if not same.any() or same.all():
+        raise ValueError("verification needs pairs of the same person and of different people")
     people, identity = np.unique(labels, return_inverse=True)
     first, second = np.triu_indices(len(vectors), 1)
 
@@ -62,7 +85,6 @@ def tar_interval_over_identities(
         # Accept strictly above the first impostor that is one too many.
         limit = impostor_scores[beyond[0]] if len(beyond) else impostor_scores[-1]
         total = count[owner].sum()
-        if total:
-            values.append(count[owner][genuine_scores > limit].sum() / total)
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+        accepted_genuine = count[owner][genuine_scores > limit].sum()
+        values.append(accepted_genuine / total if total else np.nan)
+    return np.array(values, np.float64)

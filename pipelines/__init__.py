@@ -1,0 +1,1 @@
+"""Train, evaluate, register and deploy the models, on SageMaker or on one machine."""

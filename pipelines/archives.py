@@ -1,0 +1,52 @@
+"""``model.tar.gz`` as SageMaker has it: packed the same way every time, unpacked with care."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.files import atomic_path
+
+MODEL_ARCHIVE = "model.tar.gz"
+
+
+def pack(folder: Path, target: Path, names: Iterable[str] | None = None) -> None:
+    """Pack files below a folder, all by default, into ``target`` in one step.
+
+    Equal files give equal bytes: order, owners and times are fixed.
+    """
+    chosen = (
+        [folder / name for name in names]
+        if names is not None
+        else [path for path in folder.rglob("*") if path.is_file()]
+    )
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("wb") as raw,
+        # The file's name would be in gzip's header, and the temporary one is random.
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for path in sorted(chosen):
+            entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            entry.size = path.stat().st_size
+            entry.mode = 0o644
+            with path.open("rb") as stream:
+                archive.addfile(entry, stream)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack into a folder; nothing lands outside it.
+
+    Raises:
+        FaceFlowError: it is missing, no archive, or holds a path that leads out of the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder, filter="data")
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error

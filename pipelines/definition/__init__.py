@@ -1,0 +1,1 @@
+"""The SageMaker pipeline definition: built with the SDK, compiled and checked offline."""

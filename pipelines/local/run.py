@@ -1,0 +1,151 @@
+"""`run_local`: compile, then execute what was compiled; a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.files import atomic_write_text
+from pipelines.config import KINDS, PipelineConfig
+from pipelines.definition.compile import compile_definition, to_json
+from pipelines.local.cache import StepCache, code_fingerprint
+from pipelines.local.execute import Execution, Home, Notice, Register, merge_parameters, now
+from pipelines.local.jobs import Machine
+from pipelines.local.objects import LocalStore
+from pipelines.local.state import DEFINITION, STATE, ExecutionState, locked
+from pipelines.mlflow_registry import MlflowRegistry
+from pipelines.registry import REGISTRY_VARIABLE, Version
+
+_ALPHABET = string.ascii_lowercase + string.digits  # as SageMaker's execution ids
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """An execution's end: its state, its folder, and the versions it registered."""
+
+    state: ExecutionState
+    folder: Path
+    registered: tuple[Version, ...]
+
+
+def run_local(
+    config: PipelineConfig,
+    parameters: Mapping[str, str],
+    *,
+    notice: Notice,
+    fresh: bool = False,
+    cached: bool = True,
+) -> LocalRun:
+    """Compile the definition and execute it on this machine.
+
+    An execution of the same definition and parameters that was killed goes on.
+
+    Args:
+        config: of the pipeline.
+        parameters: that differ from their defaults, as text.
+        notice: called with one line for each thing that happens.
+        fresh: begin anew all the same.
+        cached: reuse earlier steps.
+
+    Raises:
+        FaceFlowError: a parameter is wrong, or another process executes here. A step that fails
+            raises nothing: the state says so.
+    """
+    definition = compile_definition(config)
+    if not cached:
+        definition = json.loads(to_json(definition))
+        for step in definition["Steps"]:
+            step.pop("CacheConfig", None)
+    root = config.local.root.resolve()
+    store = LocalStore(root / "s3")
+    registry = MlflowRegistry(config.tracking_uri())
+    uri = config.tracking_uri()
+    machine = Machine(
+        store, config.local.images, {"MLFLOW_TRACKING_URI": uri, REGISTRY_VARIABLE: uri}
+    )
+    register = registration(registry, store, config)
+    cache = StepCache(root / "cache", store, code_fingerprint())
+    home = Home(machine, cache, register, config.local.parallel, notice)
+    with locked(root / "lock", what=f"the pipeline's folder {root}"):
+        state, folder = begin(
+            definition, config.name, merge_parameters(definition, parameters), root, fresh=fresh
+        )
+        verb = "Resuming" if state.steps else "Starting"
+        notice(f"{verb} execution {state.execution_id} in {folder}")
+        state = Execution(definition, state, folder, home).run()
+    versions = [
+        registry.get(config.groups[kind], int(step.properties["ModelPackageVersion"]))
+        for kind in KINDS
+        if (step := state.steps.get(f"Register{kind.capitalize()}")) is not None
+        and step.status == "Succeeded"
+    ]
+    return LocalRun(state, folder, tuple(versions))
+
+
+def begin(
+    definition: dict[str, Any],
+    name: str,
+    parameters: dict[str, Any],
+    root: Path,
+    *,
+    fresh: bool = False,
+) -> tuple[ExecutionState, Path]:
+    """The newest execution of this definition and these parameters that is not at its end, or a
+    new one, with its folder."""
+    executions = root / "executions"
+    text = to_json(definition)
+    if not fresh:
+        for file in sorted(
+            executions.glob(f"*/{STATE}"), key=lambda f: f.stat().st_mtime, reverse=True
+        ):
+            try:
+                state = ExecutionState.load(file.parent)
+                same = (file.parent / DEFINITION).read_text(encoding="utf-8") == text
+            except (OSError, FaceFlowError):
+                continue  # not one of ours, or killed before it began
+            if state.status == "Executing" and same and state.parameters == parameters:
+                return state, file.parent
+    execution_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    folder = executions / execution_id
+    state = ExecutionState(execution_id, name, parameters, now())
+    atomic_write_text(folder / DEFINITION, text)
+    state.save(folder)
+    return state, folder
+
+
+def registration(registry: MlflowRegistry, store: LocalStore, config: PipelineConfig) -> Register:
+    """A RegisterModel step on this machine: the model package becomes a version in MLflow."""
+
+    def register(key: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        container = request["InferenceSpecification"]["Containers"][0]
+        statistics = request["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+        group = request["ModelPackageGroupName"]
+        version = registry.register(
+            group,
+            store.path(container["ModelDataUrl"]),
+            key=key,
+            model_data_url=container["ModelDataUrl"],
+            status=request["ModelApprovalStatus"],
+            properties={
+                **request["CustomerMetadataProperties"],
+                "generated_by": request["MetadataProperties"]["GeneratedBy"],
+            },
+            evaluation=json.loads(store.read_text(statistics)),
+            card=request["ModelCard"]["ModelCardContent"],
+            experiment=config.mlflow_experiment,
+        )
+        return {
+            **request,
+            "ModelPackageVersion": version.version,
+            "ModelPackageArn": "arn:aws:sagemaker:local:000000000000:model-package/"
+            f"{group}/{version.version}",
+            "ModelApprovalStatus": version.status,
+        }
+
+    return register

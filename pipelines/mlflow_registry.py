@@ -1,0 +1,173 @@
+"""The registry on this machine: MLflow's, with the aliases ``champion`` and ``challenger``.
+
+A version's files are in an MLflow run, with the metrics of its evaluation, so that
+``models:/faceflow-embedder@champion`` loads wherever a model is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceflow_ml.errors import FaceFlowError
+from pipelines.archives import unpack
+from pipelines.registry import Version
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+APPROVED, PENDING, REJECTED = "Approved", "PendingManualApproval", "Rejected"
+_MODEL = "model"
+_TAG = "faceflow."
+
+
+class MlflowRegistry:
+    """Registered models in an MLflow store."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+    def champion(self, group: str) -> Version | None:
+        return self.by_alias(group, CHAMPION)
+
+    def by_alias(self, group: str, alias: str) -> Version | None:
+        """The version that has an alias."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _version(self._client.get_model_version_by_alias(group, alias))
+        except MlflowException:
+            return None
+
+    def get(self, group: str, version: int) -> Version:
+        """One version; FaceFlowError if there is none of that number."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _version(self._client.get_model_version(group, str(version)))
+        except MlflowException as error:
+            raise FaceFlowError(f"{group} has no version {version}") from error
+
+    def register(
+        self,
+        group: str,
+        archive: Path,
+        *,
+        key: str,
+        model_data_url: str,
+        status: str,
+        properties: Mapping[str, str],
+        evaluation: Mapping[str, Any],
+        card: str,
+        experiment: str,
+    ) -> Version:
+        """Register a ``model.tar.gz`` as the challenger; once for each ``key``.
+
+        properties: customer metadata, ``contract_id`` among them. evaluation: the report whose
+        numbers become metrics.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(group)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        known = self._client.search_model_versions(
+            f"name = '{group}' and tags.`{_TAG}key` = '{key}'"
+        )
+        if known:
+            return _version(known[0])
+        found = self._client.get_experiment_by_name(experiment)
+        experiment_id = found.experiment_id if found else self._client.create_experiment(experiment)
+        run = self._client.create_run(experiment_id, run_name=f"{group} {key}")
+        run_id = run.info.run_id
+        with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
+            folder = Path(work) / _MODEL
+            unpack(archive, folder)
+            (Path(work) / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
+            (Path(work) / "model_card.json").write_text(card, encoding="utf-8")
+            self._client.log_artifacts(run_id, work)
+        for name, value in _numbers(evaluation.get("metrics") or {}):
+            self._client.log_metric(run_id, name, value)
+        self._client.set_terminated(run_id)
+        tags = {
+            **{f"{_TAG}{name}": value for name, value in properties.items()},
+            f"{_TAG}key": key,
+            f"{_TAG}status": status,
+            f"{_TAG}model_data_url": model_data_url,
+        }
+        made = self._client.create_model_version(
+            group, f"{run.info.artifact_uri}/{_MODEL}", run_id, tags=tags
+        )
+        self._client.set_registered_model_alias(group, CHALLENGER, made.version)
+        return self.get(group, int(made.version))
+
+    def set_status(self, version: Version, status: str) -> None:
+        """Approve or reject a version."""
+        self._client.set_model_version_tag(
+            version.group, str(version.version), f"{_TAG}status", status
+        )
+
+    def promote(self, version: Version) -> None:
+        """Make a version the champion; the champion until now becomes ``previous``."""
+        now = self.champion(version.group)
+        if now is not None and now.version != version.version:
+            self._client.set_registered_model_alias(version.group, PREVIOUS, str(now.version))
+        self._client.set_registered_model_alias(version.group, CHAMPION, str(version.version))
+        challenger = self.by_alias(version.group, CHALLENGER)
+        if challenger is not None and challenger.version == version.version:
+            self._client.delete_registered_model_alias(version.group, CHALLENGER)
+
+    def demote(self, group: str) -> Version:
+        """Give the alias ``champion`` back to the version that had it before.
+
+        Raises:
+            FaceFlowError: there is none.
+        """
+        previous = self.by_alias(group, PREVIOUS)
+        if previous is None:
+            raise FaceFlowError(f"{group}: there is no earlier champion to go back to")
+        self._client.set_registered_model_alias(group, CHAMPION, str(previous.version))
+        self._client.delete_registered_model_alias(group, PREVIOUS)
+        return previous
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """Copy a version's files below ``folder``; returns where they are."""
+        from mlflow.artifacts import download_artifacts
+
+        source = self._client.get_model_version_download_uri(version.group, str(version.version))
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(
+            download_artifacts(
+                artifact_uri=source,
+                dst_path=str(folder),
+                tracking_uri=self._client.tracking_uri,
+            )
+        )
+
+
+def _version(found: Any) -> Version:
+    tags = dict(found.tags)
+    return Version(
+        found.name,
+        int(found.version),
+        tags.get(f"{_TAG}status", PENDING),
+        tags.get(f"{_TAG}contract_id", ""),
+        tags.get(f"{_TAG}model_data_url", ""),
+    )
+
+
+def _numbers(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            found += _numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append((f"{prefix}{name}", float(value)))
+    return found

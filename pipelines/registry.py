@@ -1,0 +1,92 @@
+"""The model registry: MLflow on one machine, model package groups on SageMaker."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+REGISTRY_VARIABLE = "FACEFLOW_REGISTRY"
+"""Environment variable: an MLflow tracking URI. Without it the registry is SageMaker's."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model.
+
+    status: PendingManualApproval, Approved or Rejected. model_data_url: S3 URI of its
+    ``model.tar.gz``.
+    """
+
+    group: str
+    version: int
+    status: str
+    contract_id: str
+    model_data_url: str
+
+
+class Registry(Protocol):
+    """What both registries answer."""
+
+    def champion(self, group: str) -> Version | None:
+        """The version that is deployed or about to be; None before the first."""
+
+
+class PackageRegistry:
+    """SageMaker's model package groups: the champion is the newest approved version."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def champion(self, group: str) -> Version | None:
+        approved = self.approved(group)
+        return approved[0] if approved else None
+
+    def approved(self, group: str) -> list[Version]:
+        """Approved versions, newest first; empty where there is no such group yet."""
+        from botocore.exceptions import ClientError
+
+        arns: list[str] = []
+        request: dict[str, Any] = {
+            "ModelPackageGroupName": group,
+            "ModelApprovalStatus": "Approved",
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+        }
+        try:
+            while True:
+                page = self._client.list_model_packages(**request)
+                arns += [item["ModelPackageArn"] for item in page["ModelPackageSummaryList"]]
+                if "NextToken" not in page:
+                    break
+                request["NextToken"] = page["NextToken"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+                return []  # the group comes with the first registration
+            raise
+        found = [self.read(arn) for arn in arns]
+        return sorted(found, key=lambda version: -version.version)
+
+    def read(self, arn: str) -> Version:
+        """A version by its ARN."""
+        package = self._client.describe_model_package(ModelPackageName=arn)
+        container = package["InferenceSpecification"]["Containers"][0]
+        return Version(
+            package["ModelPackageGroupName"],
+            int(package["ModelPackageVersion"]),
+            package["ModelApprovalStatus"],
+            package.get("CustomerMetadataProperties", {}).get("contract_id", ""),
+            container["ModelDataUrl"],
+        )
+
+
+def open_registry() -> Registry:
+    """The registry of this process's environment: a job on SageMaker, or one on this machine."""
+    uri = os.environ.get(REGISTRY_VARIABLE)
+    if uri:
+        from pipelines.mlflow_registry import MlflowRegistry
+
+        return MlflowRegistry(uri)
+    import boto3
+
+    return PackageRegistry(boto3.Session().client("sagemaker"))

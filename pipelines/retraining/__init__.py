@@ -1,0 +1,1 @@
+"""From people's corrections to the next model: training data, reports, drift, schedule."""

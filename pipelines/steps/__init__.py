@@ -1,0 +1,1 @@
+"""Programs of the pipeline's processing jobs: ``python -m pipelines.steps NAME ARGUMENTS``."""

@@ -1,0 +1,90 @@
+"""Entry point of the processing jobs, in a container or as a process on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceflow_ml.cli._common import say, unwind_on_sigterm
+from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.files import atomic_write_text
+from pipelines.config import Kind
+
+app = typer.Typer(help="Jobs of the pipeline.", no_args_is_help=True, add_completion=False)
+
+Folder = Annotated[Path, typer.Option(metavar="DIR")]
+KindArgument = Annotated[str, typer.Argument(metavar="detector|embedder")]
+_MESSAGE_CHARACTERS = 1024  # SageMaker shows no more
+
+
+@app.command()
+def champions(
+    group: Annotated[list[str], typer.Option(metavar="KIND=GROUP")],
+    none: Annotated[str, typer.Option(help="S3 prefix that stands for no champion.")],
+    out: Folder,
+    none_out: Folder,
+) -> None:
+    """Who the champions are: champions.json with the place of each one's model."""
+    from pipelines.steps.champions import find_champions
+
+    groups: dict[Kind, str] = {}
+    for word in group:
+        kind, _, name = word.partition("=")
+        groups[_kind(kind)] = name
+    find_champions(groups, none, out, none_out)
+
+
+@app.command()
+def prepare(
+    out: Folder,
+    data: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
+    photos: Annotated[int, typer.Option(min=1)] = 8,
+    people: Annotated[int, typer.Option(min=2)] = 6,
+    faces: Annotated[int, typer.Option(min=2)] = 6,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Check the data and lay out what is trained and measured on; without data, render people."""
+    from pipelines.steps.prepare import prepare_data, render_data
+
+    if data is not None:
+        prepare_data(data, out)
+    else:
+        render_data(out, photos=photos, people=people, faces=faces, seed=seed)
+
+
+@app.command()
+def evaluate(
+    kind: KindArgument, model: Folder, champion: Folder, data: Folder, report: Folder, out: Folder
+) -> None:
+    """Measure a trained model, and its champion on the same data: evaluation.json."""
+    from pipelines.steps.evaluate import evaluate_model
+
+    evaluate_model(_kind(kind), model, champion, data, report, out)
+
+
+def _kind(text: str) -> Kind:
+    if text == "detector":
+        return "detector"
+    if text == "embedder":
+        return "embedder"
+    raise ConfigError(f"expected detector or embedder, got {text!r}")
+
+
+def main() -> None:
+    """Run a job; why it failed is left where SageMaker looks for it."""
+    unwind_on_sigterm()
+    try:
+        app()
+    except FaceFlowError as error:
+        say(f"error: {error}")
+        base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
+        atomic_write_text(base / "output/message", str(error)[:_MESSAGE_CHARACTERS])
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+if __name__ == "__main__":
+    main()
