@@ -191,11 +191,23 @@ def assign_new(
         model: how sure groups are, of the same embedder.
         first_new: number of the first new face.
     """
-    usable = has_vector(vectors) & (people.cluster != GONE)
-    member = np.flatnonzero(usable & (people.cluster >= 0))
-    looked = np.flatnonzero(usable & (people.cluster == NOBODY))
+    looked = people.unassigned()
     if len(looked) > _LEFTOVERS:
         looked = looked[looked >= first_new]
+    return assign(people, vectors, threshold, model, looked)
+
+
+def assign(
+    people: People,
+    vectors: Floats,
+    threshold: float,
+    model: ConfidenceModel,
+    faces: NDArray[np.int64],
+) -> MachineRun:
+    """`assign_new` of these faces of nobody."""
+    usable = has_vector(vectors) & (people.cluster != GONE)
+    member = np.flatnonzero(usable & (people.cluster >= 0))
+    looked = faces[usable[faces]]
     modes, row = np.unique(people.mode[member], return_inverse=True)
     sums = np.zeros((len(modes), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, row, vectors[member])

@@ -56,6 +56,7 @@ class Outcome:
     """What an entry did."""
 
     entry: Decision
+    before: People
     people: People
     """After it."""
     changes: Difference
@@ -148,7 +149,7 @@ def _append(services: Services, album: Album, decide: Callable[[People, str], En
                 created_at=now(),
             )
             after = people_with(services, album, before, entry)
-            outcome = Outcome(entry, after, difference(before, after))
+            outcome = Outcome(entry, before, after, difference(before, after))
             try:
                 _commit(services, album, ledger, before, outcome)
             except ConditionFailed as error:

@@ -1,4 +1,4 @@
-"""Keeping an album's people up to date with its photos: `refresh`, `recluster`."""
+"""Keeping an album's people up to date with its photos: `refresh`, `recluster`, `settle`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.domain.centers import keep_centers
 from api.domain.certainty import default_model
 from api.domain.decisions import Run
-from api.domain.grouping import NewFaces, assign_new, group_all
-from api.domain.ledger import append_run, ledger_of, people_of
+from api.domain.grouping import NewFaces, assign, assign_new, group_all
+from api.domain.ledger import Outcome, append_run, ledger_of, people_of
+from api.domain.log import people_before, read_log
 from api.domain.models import Album, Face, Ledger
 from api.domain.rows import face_row
 from api.domain.run_projection import with_new_faces
-from api.domain.runs import MachineRun
+from api.domain.runs import NOBODY, MachineRun
 from api.domain.state import GONE, Floats, People, as_ids
 from api.domain.vectors import Vectors
 from api.errors import Conflict
@@ -53,6 +55,45 @@ def refresh(services: Services, album: Album, progress: Progress | None = None) 
 def recluster(services: Services, album: Album, progress: Progress | None = None) -> None:
     """Group every face of the album anew, as `refresh` does when much has changed."""
     _update(services, album, progress, everything=True)
+
+
+def settle(services: Services, album: Album, decision_id: str) -> None:
+    """Look again at the faces that an undo left with nobody: they had joined those whom it took
+    elsewhere. Run again after a crash, it goes on or does nothing.
+
+    Raises:
+        Conflict: photos come and go all the time.
+    """
+    for _ in range(_ATTEMPTS):
+        seen = people_of(services, album)
+        earlier = [entry.id for entry in read_log(services, album) if entry.id < decision_id]
+        before = people_before(services, album, earlier[-1] if earlier else None)
+        faces = _left_alone(before, seen)
+        if not len(faces) or seen.contract != services.engine.contract_id:
+            return
+        vectors = Vectors(services, album, seen.contract).all(seen)
+        threshold = services.engine.threshold
+        model = services.engine.confidence or default_model(threshold)
+        run = assign(seen, vectors, threshold, model, faces)
+        if not len(run.faces):
+            return
+        payload = Run(contract=seen.contract, full=False)
+        outcome = append_run(services, album, seen, run, payload, full=False)
+        if outcome is not None:
+            keep_centers(services, album, outcome.people, vectors)
+            return
+    raise Conflict("photos come and go while people are grouped; try again")
+
+
+def leaves_alone(outcome: Outcome) -> bool:
+    """Is there work for `settle` after this undo?"""
+    return len(_left_alone(outcome.before, outcome.people)) > 0
+
+
+def _left_alone(before: People, after: People) -> NDArray[np.int64]:
+    """The faces that were somebody's, and are nobody's now."""
+    now = after.cluster[: len(before.cluster)]
+    return np.flatnonzero((before.cluster >= 0) & (now == NOBODY))
 
 
 def _update(
@@ -167,8 +208,13 @@ def _note_full(services: Services, album: Album, plan: _Plan) -> None:
 
 
 def run_recluster(context: JobContext) -> None:
-    """The job of `recluster`; nothing to do when the album is gone."""
+    """The job of `recluster` or, with an undo's id as its subject, of `settle`; nothing to do when
+    the album is gone."""
     job = context.job
     album = context.services.albums.get(Album.key_of(job.user_id, job.album_id))
-    if album is not None:
+    if album is None:
+        return
+    if job.subject:
+        settle(context.services, album, job.subject)
+    else:
         recluster(context.services, album, context.progress)

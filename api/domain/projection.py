@@ -73,7 +73,20 @@ def advance(base: People, tail: Sequence[Decision], load_run: LoadRun) -> People
         elif entry.kind == DecisionKind.SPLIT:
             split = Split.model_validate(entry.data)
             people = changed(people, unsplit={**people.unsplit, split.new: split.cluster})
+        elif entry.kind == DecisionKind.MOVE:
+            people = _unmoved(people, Move.model_validate(entry.data))
     return changed(people, head=tail[-1].id if tail else base.head, undos=undos)
+
+
+def _unmoved(people: People, move: Move) -> People:
+    """The people with a note of where the faces of a move that was taken back are, if it made a
+    cluster: whoever joined them there later goes with most of them."""
+    modes = people.mode[people.numbers(move.faces)]
+    modes = modes[modes >= 0]
+    if people.find_mode(move.cluster) is not None or not len(modes):
+        return people
+    home = people.persons[int(np.bincount(modes).argmax())].id
+    return changed(people, unsplit={**people.unsplit, move.cluster: home})
 
 
 def _undo(entry: Decision) -> bool:

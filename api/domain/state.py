@@ -102,7 +102,8 @@ class People:
         confirmed: (n,) a person said it of this very face.
         persons: every cluster there ever was; those without faces are not shown.
         merged: clusters that were merged, and into which.
-        unsplit: clusters whose split was undone, and the ids of those they were split from.
+        unsplit: clusters whose split was undone, or the move that made them, and the ids of those
+            that the faces came from.
         rejected: faces and clusters that they are not.
         dismissed: pairs of clusters that are not one person, by id, smaller first.
         contract: of the vectors that grouped them.
@@ -181,8 +182,8 @@ class People:
         return None if code is None else self.resolve(code)
 
     def find_mode(self, cluster: str) -> int | None:
-        """The cluster of an id whether merged or not; in place of one whose split was undone, what
-        it was split from."""
+        """The cluster of an id whether merged or not; in place of one whose making was undone, what
+        its faces came from."""
         while cluster not in self.code and cluster in self.unsplit:
             cluster = self.unsplit[cluster]
         return self.code.get(cluster)

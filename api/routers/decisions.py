@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from api.deps import AlbumDep, ServicesDep
+from api.deps import AlbumDep, ServicesDep, WorkflowDep
 from api.domain import edits
 from api.domain.history import list_decisions
-from api.domain.models import DecisionKind
+from api.domain.models import DecisionKind, JobKind
+from api.domain.people import leaves_alone
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import Schema
 from api.routers.schemas.people import CursorQuery, Edited, LimitQuery, PeopleViews
@@ -53,7 +54,14 @@ def decisions(
 
 
 @router.post("/albums/{id}/decisions/{decision_id}/undo", operation_id="undoDecision")
-def undo(services: ServicesDep, album: AlbumDep, decision_id: DecisionPath) -> Edited:
-    """Take a decision back; of an undo, do again what it took back."""
+def undo(
+    services: ServicesDep, workflow: WorkflowDep, album: AlbumDep, decision_id: DecisionPath
+) -> Edited:
+    """Take a decision back; of an undo, do again what it took back.
+
+    Faces that are nobody's by that are grouped again in the background.
+    """
     outcome = edits.undo(services, album, decision_id)
+    if leaves_alone(outcome):
+        workflow.start(JobKind.RECLUSTER, album.user_id, album.id, outcome.entry.id)
     return PeopleViews(services, album).edited(outcome)

@@ -11,7 +11,7 @@ from api.domain import edits, suggestions
 from api.domain.ledger import people_of, rebuild
 from api.domain.memory import Memory
 from api.domain.models import Face
-from api.domain.people import recluster, refresh
+from api.domain.people import leaves_alone, recluster, refresh, settle
 from api.errors import BadRequest, Conflict, NotFound
 from api.ids import new_id
 from api.repositories.table import Delete, Update
@@ -140,6 +140,46 @@ def test_move_to_somebody_new_and_confirm(pile: Pile) -> None:
     assert rows[one] == (b, 1.0, True)
     (new,) = set(outcome.changes.clusters) - {a}
     assert rows[two] == (new, 1.0, True)
+    pile.check_rows()
+
+
+def test_undone_move_takes_along_who_joined(pile: Pile) -> None:
+    a = pile.of_person(0)
+    before = pile.groups()
+    moved = edits.move(pile.services, pile.album, sorted(before[a])[:4], None)
+    recluster(pile.services, pile.album)
+    fresh = [face for _ in range(4) for face in pile.photo([0])]
+    refresh(pile.services, pile.album)
+    undone = edits.undo(pile.services, pile.album, moved.entry.id)
+    groups = pile.groups()
+    assert groups[a] == before[a] | set(fresh)
+    assert not leaves_alone(undone)
+    edits.undo(pile.services, pile.album, undone.entry.id)
+    assert set(sorted(before[a])[:4]) <= pile.groups()[moved.people.persons[-1].id]
+    pile.check_rows()
+
+
+def test_faces_that_an_undo_leaves_alone_are_grouped_again(pile: Pile) -> None:
+    a = pile.of_person(0)
+    faces = sorted(pile.groups()[a])
+    # Nobody's, so that after the undo there is no cluster that they came from.
+    for face in faces:
+        edits.reject(pile.services, pile.album, a, face)
+    moved = edits.move(pile.services, pile.album, faces, None)
+    fresh = [face for _ in range(5) for face in pile.photo([0])]
+    refresh(pile.services, pile.album)
+    new = moved.people.persons[-1].id
+    assert set(fresh) <= pile.groups()[new]
+    undone = edits.undo(pile.services, pile.album, moved.entry.id)
+    assert leaves_alone(undone)
+    assert all(pile.face_rows()[face][0] is None for face in fresh)
+    settle(pile.services, pile.album, undone.entry.id)
+    groups = [faces for faces in pile.groups().values() if set(fresh) & faces]
+    assert len(groups) == 1
+    assert set(fresh) <= groups[0]
+    log = len(list(pile.services.decisions.all(f"ALBUM#{pile.album.id}")))
+    settle(pile.services, pile.album, undone.entry.id)
+    assert len(list(pile.services.decisions.all(f"ALBUM#{pile.album.id}"))) == log
     pile.check_rows()
 
 

@@ -285,6 +285,8 @@ export interface paths {
         /**
          * Undo
          * @description Take a decision back; of an undo, do again what it took back.
+         *
+         *     Faces that are nobody's by that are grouped again in the background.
          */
         post: operations["undoDecision"];
         delete?: never;
