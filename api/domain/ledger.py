@@ -221,7 +221,9 @@ def _project(
     key = Ledger.key_of(album.id)
     expect = Expect(values={"head": head, "projected": projected})
     check = Check(key, expect)
-    pieces = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    # Neighbours together: of a large album each piece would otherwise write all over the table.
+    ordered = sorted(rows, key=lambda write: write.key)
+    pieces = [ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK)]
     # The table commits together what is handed over at the same time.
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="rows") as pool:
         written = [pool.submit(_write_piece, services, piece, check) for piece in pieces]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -154,24 +154,25 @@ def _write_rows(
     copies[0] = False
     contract = services.engine.contract_id
 
-    def rows() -> Iterator[Put]:
+    def photo_rows() -> Iterator[Put]:
         for number in range(photos):
             faces = [
-                _face(album, plan, k, number, contract)
+                _face(album, plan, k, contract)
                 for k in range(int(starts[number]), int(starts[number + 1]))
             ]
             duplicate_of = _photo_id(album, number - 1) if copies[number] else None
             photo = _photo(album, number, faces, f"{int(hashes[number]):016x}", duplicate_of)
             yield services.photos.put(photo)
-            for face in faces:
-                yield services.faces.put(face)
             if duplicate_of is not None:
                 row = Duplicate(
                     album_id=album.id, keeper=duplicate_of, photo_id=photo.id, kind="near"
                 )
                 yield Put(row.key(), row.to_item())
 
-    waiting = rows()
+    # By their ids, as the table sorts them: many times faster than all over it.
+    order = sorted(range(len(plan.photo)), key=lambda k: _face_id(album, k))
+    face_rows = (services.faces.put(_face(album, plan, k, contract)) for k in order)
+    waiting = chain(photo_rows(), face_rows)
     while some := list(islice(waiting, _BATCH)):
         services.table.write_many(some)
     texts = {_photo_id(album, k): f"{int(value):016x}" for k, value in enumerate(hashes)}
@@ -220,7 +221,7 @@ def _photo(
     )
 
 
-def _face(album: Album, plan: _Plan, number: int, photo: int, contract: str) -> Face:
+def _face(album: Album, plan: _Plan, number: int, contract: str) -> Face:
     left = 300.0 + 900.0 * int(plan.row[number])
     box = (left, 600.0, left + 500.0, 1200.0)
     points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
@@ -228,7 +229,7 @@ def _face(album: Album, plan: _Plan, number: int, photo: int, contract: str) -> 
         id=_face_id(album, number),
         album_id=album.id,
         user_id=album.user_id,
-        photo_id=_photo_id(album, photo),
+        photo_id=_photo_id(album, int(plan.photo[number])),
         created_at=_START.isoformat(),
         box=box,
         score=0.95,
