@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faceflow_ml.cli._common import emit_json, errors_to_exit_codes, fail, say
+from faceflow_ml.cli._common import emit_json, fail, say
 from faceflow_ml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,17 +47,16 @@ def compile_(
     as_json: Json = False,
 ) -> None:
     """Write the SageMaker pipeline definition; needs no credentials and no network."""
-    with errors_to_exit_codes():
-        from faceflow_ml.files import atomic_write_text
-        from pipelines.definition.compile import compile_definition, to_json
+    from faceflow_ml.files import atomic_write_text
+    from pipelines.definition.compile import compile_definition, to_json
 
-        definition = compile_definition(_load(config, overrides))
-        atomic_write_text(out, to_json(definition))
-        names = [step["Name"] for step in definition["Steps"]]
-        if as_json:
-            emit_json({"out": out, "version": definition["Version"], "steps": names})
-        else:
-            say(f"{out}: {', '.join(names)}")
+    definition = compile_definition(_load(config, overrides))
+    atomic_write_text(out, to_json(definition))
+    names = [step["Name"] for step in definition["Steps"]]
+    if as_json:
+        emit_json({"out": out, "version": definition["Version"], "steps": names})
+    else:
+        say(f"{out}: {', '.join(names)}")
 
 
 @app.command(
@@ -81,34 +80,33 @@ def run(
 
     Where local.approval is automatic, what was registered is approved and deployed.
     """
-    with errors_to_exit_codes():
-        loaded = _load(config, overrides)
-        values = _parameters(parameter)
-        if sagemaker:
-            from pipelines.start import start_on_sagemaker
+    loaded = _load(config, overrides)
+    values = _parameters(parameter)
+    if sagemaker:
+        from pipelines.start import start_on_sagemaker
 
-            arn = start_on_sagemaker(loaded, values)
-            _print({"execution": arn}, as_json, f"Started {arn}")
-            return
-        from pipelines.local.run import run_local
+        arn = start_on_sagemaker(loaded, values)
+        _print({"execution": arn}, as_json, f"Started {arn}")
+        return
+    from pipelines.local.run import run_local
 
-        result = run_local(loaded, values, notice=say, fresh=fresh, cached=not no_cache)
-        state = result.state
-        if state.status != "Succeeded":
-            _print(_outcome(result, []), as_json, "")
-            raise fail(f"execution {state.execution_id} failed: {state.failure}")
-        deployed: list[dict[str, Any]] = []
-        if loaded.local.approval == "automatic":
-            from pipelines.deployment.local import LocalDeployer
+    result = run_local(loaded, values, notice=say, fresh=fresh, cached=not no_cache)
+    state = result.state
+    if state.status != "Succeeded":
+        _print(_outcome(result, []), as_json, "")
+        raise fail(f"execution {state.execution_id} failed: {state.failure}")
+    deployed: list[dict[str, Any]] = []
+    if loaded.local.approval == "automatic":
+        from pipelines.deployment.local import LocalDeployer
 
-            deployer = LocalDeployer(loaded, notice=say)
-            for version in result.registered:
-                kind = next(k for k, g in loaded.groups.items() if g == version.group)
-                deployed.append(deployer.deploy(kind, version.version, approve=True).plain())
-        text = f"Execution {state.execution_id} succeeded; registered " + ", ".join(
-            f"{version.group} {version.version}" for version in result.registered
-        )
-        _print(_outcome(result, deployed), as_json, text)
+        deployer = LocalDeployer(loaded, notice=say)
+        for version in result.registered:
+            kind = next(k for k, g in loaded.groups.items() if g == version.group)
+            deployed.append(deployer.deploy(kind, version.version, approve=True).plain())
+    text = f"Execution {state.execution_id} succeeded; registered " + ", ".join(
+        f"{version.group} {version.version}" for version in result.registered
+    )
+    _print(_outcome(result, deployed), as_json, text)
 
 
 @app.command(epilog="Example: faceflow-ml pipeline deploy --kind embedder --version 3 --approve")
@@ -126,15 +124,12 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Replace the models that serve by registered ones, blue/green."""
-    with errors_to_exit_codes():
-        loaded = _load(config, overrides)
-        kinds = _kinds(kind)
-        if version is not None and len(kinds) != 1:
-            raise ConfigError("--version needs one --kind: versions of both count for themselves")
-        done = [
-            _deployer(loaded, sagemaker).deploy(k, version, approve=approve).plain() for k in kinds
-        ]
-        _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
+    loaded = _load(config, overrides)
+    kinds = _kinds(kind)
+    if version is not None and len(kinds) != 1:
+        raise ConfigError("--version needs one --kind: versions of both count for themselves")
+    done = [_deployer(loaded, sagemaker).deploy(k, version, approve=approve).plain() for k in kinds]
+    _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
 
 
 @app.command(epilog="Example: faceflow-ml pipeline rollback --kind embedder")
@@ -146,10 +141,9 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Go back to the models that served before; the present ones become rejected."""
-    with errors_to_exit_codes():
-        loaded = _load(config, overrides)
-        done = [_deployer(loaded, sagemaker).rollback(k).plain() for k in _kinds(kind)]
-        _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
+    loaded = _load(config, overrides)
+    done = [_deployer(loaded, sagemaker).rollback(k).plain() for k in _kinds(kind)]
+    _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
 
 
 @app.command(epilog="Example: faceflow-ml pipeline status --json")
@@ -157,12 +151,11 @@ def status(
     config: ConfigFile = DEFAULT_CONFIG, overrides: Overrides = None, as_json: Json = False
 ) -> None:
     """Which models serve on this machine, and where."""
-    with errors_to_exit_codes():
-        from pipelines.deployment.local import LocalDeployer
+    from pipelines.deployment.local import LocalDeployer
 
-        found = LocalDeployer(_load(config, overrides), notice=say).status()
-        lines = [_line(item) + ("" if item["alive"] else " (not running)") for item in found]
-        _print({"servers": found}, as_json, "\n".join(lines) or "Nothing is deployed.")
+    found = LocalDeployer(_load(config, overrides), notice=say).status()
+    lines = [_line(item) + ("" if item["alive"] else " (not running)") for item in found]
+    _print({"servers": found}, as_json, "\n".join(lines) or "Nothing is deployed.")
 
 
 @app.command(epilog="Example: faceflow-ml pipeline stop --config configs/pipeline/debug.yaml")
@@ -170,11 +163,10 @@ def stop(
     config: ConfigFile = DEFAULT_CONFIG, overrides: Overrides = None, as_json: Json = False
 ) -> None:
     """Stop the servers on this machine; deploying or rolling back starts them again."""
-    with errors_to_exit_codes():
-        from pipelines.deployment.local import LocalDeployer
+    from pipelines.deployment.local import LocalDeployer
 
-        count = LocalDeployer(_load(config, overrides), notice=say).stop()
-        _print({"stopped": count}, as_json, f"Stopped {count} servers.")
+    count = LocalDeployer(_load(config, overrides), notice=say).stop()
+    _print({"stopped": count}, as_json, f"Stopped {count} servers.")
 
 
 def _load(file: Path, overrides: list[str] | None) -> PipelineConfig:

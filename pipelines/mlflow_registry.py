@@ -114,28 +114,17 @@ class MlflowRegistry:
             version.group, str(version.version), f"{_TAG}status", status
         )
 
-    def promote(self, version: Version) -> None:
-        """Make a version the champion; the champion until now becomes ``previous``."""
-        now = self.champion(version.group)
-        if now is not None and now.version != version.version:
-            self._client.set_registered_model_alias(version.group, PREVIOUS, str(now.version))
-        self._client.set_registered_model_alias(version.group, CHAMPION, str(version.version))
-        challenger = self.by_alias(version.group, CHALLENGER)
+    def set_champion(self, version: Version, previous: int | None) -> None:
+        """Give the aliases ``champion`` and ``previous`` to these versions."""
+        group = version.group
+        self._client.set_registered_model_alias(group, CHAMPION, str(version.version))
+        if previous is not None:
+            self._client.set_registered_model_alias(group, PREVIOUS, str(previous))
+        elif self.by_alias(group, PREVIOUS) is not None:
+            self._client.delete_registered_model_alias(group, PREVIOUS)
+        challenger = self.by_alias(group, CHALLENGER)
         if challenger is not None and challenger.version == version.version:
-            self._client.delete_registered_model_alias(version.group, CHALLENGER)
-
-    def demote(self, group: str) -> Version:
-        """Give the alias ``champion`` back to the version that had it before.
-
-        Raises:
-            FaceFlowError: there is none.
-        """
-        previous = self.by_alias(group, PREVIOUS)
-        if previous is None:
-            raise FaceFlowError(f"{group}: there is no earlier champion to go back to")
-        self._client.set_registered_model_alias(group, CHAMPION, str(previous.version))
-        self._client.delete_registered_model_alias(group, PREVIOUS)
-        return previous
+            self._client.delete_registered_model_alias(group, CHALLENGER)
 
     def download(self, version: Version, folder: Path) -> Path:
         """Copy a version's files below ``folder``; returns where they are."""

@@ -1,0 +1,325 @@
+"""Deployment to SageMaker endpoints: blue/green, with traffic shifting, alarms and auto-rollback.
+
+Names are made of what they name, so that doing it twice makes nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from faceflow_ml.errors import FaceFlowError
+from pipelines.config import EndpointConfig, Kind, PipelineConfig
+from pipelines.deployment.outcome import Deployed
+from pipelines.registry import PackageRegistry, Version
+
+_BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_LONGEST = 28_800  # seconds: SageMaker's limit for a deployment
+
+
+class BusyError(FaceFlowError):
+    """The endpoint is being updated: try again when that is over."""
+
+
+class EndpointDeployer:
+    """Deploys approved model packages; ``sagemaker`` and ``cloudwatch`` are boto3 clients."""
+
+    def __init__(self, config: PipelineConfig, sagemaker: Any, cloudwatch: Any) -> None:
+        self._config = config
+        self._sagemaker = sagemaker
+        self._cloudwatch = cloudwatch
+        self._registry = PackageRegistry(sagemaker)
+
+    @classmethod
+    def connect(cls, config: PipelineConfig) -> EndpointDeployer:
+        """With clients of the environment's credentials."""
+        import boto3
+
+        session = boto3.Session(region_name=config.region)
+        return cls(config, session.client("sagemaker"), session.client("cloudwatch"))
+
+    def deploy(self, kind: Kind, version: int | None = None, *, approve: bool = False) -> Deployed:
+        """Bring an approved version to its endpoint: the newest, or the one of that number.
+
+        The call returns when the update has begun; SageMaker goes on with it, and back if an alarm
+        rings. Doing it again changes nothing.
+
+        Raises:
+            BusyError: the endpoint is being updated to something else.
+            FaceFlowError: there is no such version, or it is not approved.
+        """
+        wanted, arn = self._wanted(kind, version)
+        if approve and wanted.status != "Approved":
+            self._sagemaker.update_model_package(
+                ModelPackageArn=arn, ModelApprovalStatus="Approved"
+            )
+            wanted = self._registry.read(arn)
+        if wanted.status != "Approved":
+            raise FaceFlowError(
+                f"{wanted.group} {wanted.version} is {wanted.status}: only approved versions are "
+                "deployed (--approve)"
+            )
+        return self._bring(kind, wanted, arn)
+
+    def rollback(self, kind: Kind) -> Deployed:
+        """Bring back the newest approved version before the present one, which becomes rejected.
+
+        Raises:
+            BusyError: the endpoint is being updated; SageMaker's auto-rollback may be at work.
+            FaceFlowError: nothing is deployed, or there is no earlier approved version.
+        """
+        endpoint = self._describe_endpoint(kind)
+        if endpoint is None:
+            raise FaceFlowError(f"there is no endpoint {self._settings(kind).name}")
+        self._refuse_busy(endpoint)
+        current_arn = self._deployed_package(endpoint["EndpointConfigName"])
+        current = self._registry.read(current_arn)
+        earlier = [
+            found
+            for found in self._registry.approved(current.group)
+            if found.version < current.version
+        ]
+        if not earlier:
+            raise FaceFlowError(f"{current.group}: there is no earlier approved version")
+        arn = self._arn(current_arn, earlier[0].version)
+        done = self._bring(kind, earlier[0], arn)
+        self._sagemaker.update_model_package(
+            ModelPackageArn=current_arn,
+            ModelApprovalStatus="Rejected",
+            ApprovalDescription=f"rolled back to version {earlier[0].version}",
+        )
+        return Deployed(
+            kind=kind,
+            group=current.group,
+            version=earlier[0].version,
+            contract_id=earlier[0].contract_id,
+            endpoint=done.endpoint,
+            action="rolled back",
+            previous_contract_id=current.contract_id,
+            contract_changed=current.contract_id != earlier[0].contract_id,
+        )
+
+    def _bring(self, kind: Kind, wanted: Version, arn: str) -> Deployed:
+        settings = self._settings(kind)
+        endpoint = self._describe_endpoint(kind)
+        model = self._model(kind, wanted, arn)
+        name = self._endpoint_config(kind, wanted, model)
+        previous: str | None = None
+        if endpoint is None:
+            self._sagemaker.create_endpoint(EndpointName=settings.name, EndpointConfigName=name)
+            action = "created"
+        elif endpoint["EndpointConfigName"] == name:
+            previous, action = wanted.contract_id, "unchanged"
+        else:
+            self._refuse_busy(endpoint)
+            before = self._deployed_package(endpoint["EndpointConfigName"])
+            previous = self._registry.read(before).contract_id
+            self._sagemaker.update_endpoint(
+                EndpointName=settings.name,
+                EndpointConfigName=name,
+                DeploymentConfig=deployment_config(settings, self._alarms(settings)),
+            )
+            action = "updated"
+        return Deployed(
+            kind=kind,
+            group=wanted.group,
+            version=wanted.version,
+            contract_id=wanted.contract_id,
+            endpoint=settings.name,
+            action=action,
+            previous_contract_id=previous,
+            contract_changed=previous not in (None, wanted.contract_id),
+        )
+
+    def _wanted(self, kind: Kind, version: int | None) -> tuple[Version, str]:
+        group = self._config.groups[kind]
+        request: dict[str, Any] = {
+            "ModelPackageGroupName": group,
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+        }
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(**request)
+        arns = [item["ModelPackageArn"] for p in pages for item in p["ModelPackageSummaryList"]]
+        versions = sorted((self._registry.read(arn) for arn in arns), key=lambda v: -v.version)
+        for found in versions:
+            # Without a number: the newest that nobody rejected, as the challenger is here.
+            if found.version == version or (version is None and found.status != "Rejected"):
+                return found, self._arn(arns[0], found.version)
+        which = "version to deploy" if version is None else f"version {version}"
+        raise FaceFlowError(f"{group} has no {which}")
+
+    def _model(self, kind: Kind, wanted: Version, arn: str) -> str:
+        name = f"{wanted.group}-v{wanted.version}"
+        if not self._exists("describe_model", ModelName=name):
+            self._sagemaker.create_model(
+                ModelName=name,
+                ExecutionRoleArn=self._config.role,
+                Containers=[{"ModelPackageName": arn}],
+                EnableNetworkIsolation=True,
+                Tags=[
+                    {"Key": "faceflow:kind", "Value": kind},
+                    {"Key": "faceflow:contract-id", "Value": wanted.contract_id},
+                ],
+            )
+        return name
+
+    def _endpoint_config(self, kind: Kind, wanted: Version, model: str) -> str:
+        variant = production_variant(self._settings(kind), model)
+        # Other settings are another configuration: SageMaker's cannot be changed.
+        digest = hashlib.sha256(json.dumps(variant, sort_keys=True).encode()).hexdigest()[:8]
+        name = f"{wanted.group}-v{wanted.version}-{digest}"
+        if not self._exists("describe_endpoint_config", EndpointConfigName=name):
+            self._sagemaker.create_endpoint_config(
+                EndpointConfigName=name, ProductionVariants=[variant]
+            )
+        return name
+
+    def _alarms(self, settings: EndpointConfig) -> list[str]:
+        """The configured alarms, and two of our own: share of 5xx, and latency."""
+        own = alarm_requests(settings)
+        for request in own:
+            self._cloudwatch.put_metric_alarm(**request)
+        return [*(request["AlarmName"] for request in own), *settings.alarms][:10]
+
+    def _settings(self, kind: Kind) -> EndpointConfig:
+        return self._config.deploy.endpoints[kind]
+
+    def _describe_endpoint(self, kind: Kind) -> dict[str, Any] | None:
+        return self._exists("describe_endpoint", EndpointName=self._settings(kind).name)
+
+    def _refuse_busy(self, endpoint: dict[str, Any]) -> None:
+        if endpoint["EndpointStatus"] in _BUSY:
+            raise BusyError(
+                f"endpoint {endpoint['EndpointName']} is {endpoint['EndpointStatus']}: "
+                "try again when that is over"
+            )
+
+    def _deployed_package(self, endpoint_config: str) -> str:
+        """ARN of the model package behind an endpoint configuration."""
+        found = self._sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
+        model = self._sagemaker.describe_model(
+            ModelName=found["ProductionVariants"][0]["ModelName"]
+        )
+        containers = model.get("Containers") or [model["PrimaryContainer"]]
+        package = containers[0].get("ModelPackageName")
+        if package is None:
+            raise FaceFlowError(f"endpoint configuration {endpoint_config} serves no model package")
+        return str(package)
+
+    def _exists(self, call: str, **request: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            found: dict[str, Any] = getattr(self._sagemaker, call)(**request)
+            return found
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("ValidationException", "ResourceNotFound"):
+                return None  # "Could not find ..."
+            raise
+
+    @staticmethod
+    def _arn(sibling: str, version: int) -> str:
+        return f"{sibling.rpartition('/')[0]}/{version}"
+
+
+def production_variant(settings: EndpointConfig, model: str) -> dict[str, Any]:
+    """The one variant, always of the same name: traffic can only shift within a variant."""
+    variant: dict[str, Any] = {"VariantName": settings.variant, "ModelName": model}
+    if settings.serverless:
+        return variant | {
+            "ServerlessConfig": {
+                "MemorySizeInMB": settings.memory_mb,
+                "MaxConcurrency": settings.max_concurrency,
+            }
+        }
+    return variant | {
+        "InstanceType": settings.instance_type,
+        "InitialInstanceCount": settings.instance_count,
+        "InitialVariantWeight": 1.0,
+    }
+
+
+def deployment_config(settings: EndpointConfig, alarms: list[str]) -> dict[str, Any]:
+    """How traffic moves, and what turns it back."""
+    routing: dict[str, Any] = {
+        "Type": settings.traffic.upper(),
+        "WaitIntervalInSeconds": settings.bake_seconds,
+    }
+    size = {"Type": "CAPACITY_PERCENT", "Value": settings.step_percent}
+    steps = 1
+    if settings.traffic == "canary":
+        routing["CanarySize"], steps = size, 2
+    elif settings.traffic == "linear":
+        routing["LinearStepSize"], steps = size, -(-100 // settings.step_percent)
+    # Long enough for every step to be watched, and for instances to start.
+    longest = steps * settings.bake_seconds + settings.termination_wait_seconds + 3600
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": routing,
+            "TerminationWaitInSeconds": settings.termination_wait_seconds,
+            "MaximumExecutionTimeoutInSeconds": min(longest, _LONGEST),
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]},
+    }
+
+
+def alarm_requests(settings: EndpointConfig) -> list[dict[str, Any]]:
+    """PutMetricAlarm requests: the share of server errors, and the 99th percentile of latency."""
+    dimensions = [
+        {"Name": "EndpointName", "Value": settings.name},
+        {"Name": "VariantName", "Value": settings.variant},
+    ]
+
+    def counted(metric: str, label: str) -> dict[str, Any]:
+        return {
+            "Id": label,
+            "ReturnData": False,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/SageMaker",
+                    "MetricName": metric,
+                    "Dimensions": dimensions,
+                },
+                "Period": 60,
+                "Stat": "Sum",
+            },
+        }
+
+    shared = {
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 2,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+    return [
+        {
+            "AlarmName": f"{settings.name}-errors",
+            "AlarmDescription": "Share of answers that are server errors",
+            "Threshold": settings.alarm_error_rate,
+            "Metrics": [
+                counted("Invocation5XXErrors", "errors"),
+                counted("Invocations", "requests"),
+                {
+                    "Id": "share",
+                    "Expression": "IF(requests > 0, errors / requests, 0)",
+                    "Label": "share of server errors",
+                    "ReturnData": True,
+                },
+            ],
+            **shared,
+        },
+        {
+            "AlarmName": f"{settings.name}-latency",
+            "AlarmDescription": "99th percentile of the model's latency",
+            "Namespace": "AWS/SageMaker",
+            "MetricName": "ModelLatency",
+            "Dimensions": dimensions,
+            "Period": 60,
+            "ExtendedStatistic": "p99",
+            "Unit": "Microseconds",
+            "Threshold": settings.alarm_latency_ms * 1000.0,
+            **shared,
+        },
+    ]
