@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faceflow_ml.clustering import communities
-from faceflow_ml.clustering.constraints import photo_codes, resolve_constraints
+from faceflow_ml.clustering.constraints import Constraints, photo_codes, resolve_constraints
 from faceflow_ml.clustering.density import density_clusters
 from faceflow_ml.clustering.linkage import Groups, agglomerate
 from faceflow_ml.clustering.neighbors import SimilarPairs, similar_pairs
@@ -89,6 +90,63 @@ def cluster_faces(
         ValueError: wrong shapes, vectors that are not finite and normalised, values out of
             range, or a cannot-link that contradicts must-links (the message names the pair).
     """
+    problem = prepare(
+        vectors,
+        photo_ids,
+        must_link,
+        cannot_link,
+        quality=quality,
+        min_quality=min_quality,
+        method=method,
+        threshold=threshold,
+        min_cluster_size=min_cluster_size,
+    )
+    if len(problem.order) == 0:
+        return np.empty(0, dtype=np.int64)
+    return problem.finish(group_units(problem.units, problem.founder, method, threshold))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Arguments of `cluster_faces`, checked, with faces in an order that depends on them alone.
+
+    Equal similarities are then broken the same way, and sums rounded the same way, however the
+    caller ordered the faces.
+    """
+
+    order: NDArray[np.int64]
+    """(n,) the caller's position of each face."""
+    constraints: Constraints
+    units: Groups
+    founder: NDArray[np.bool_]
+    """(m,) units that may found a group."""
+    method: Method
+    threshold: float
+    min_cluster_size: int
+
+    def finish(self, people: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) labels in the caller's order, from the group of each unit (contiguous from 0)."""
+        group = people[self.constraints.unit]
+        kept = np.bincount(group) >= self.min_cluster_size
+        kept[group[self.units.counts[self.constraints.unit] > 1]] = True  # a person said so
+        labels = np.empty(len(self.order), dtype=np.int64)
+        labels[self.order] = np.where(kept[group], group, -1)
+        return _by_decreasing_size(labels)
+
+
+def prepare(
+    vectors: ArrayLike,
+    photo_ids: Sequence[Any] | NDArray[Any] | None,
+    must_link: Iterable[Sequence[int]],
+    cannot_link: Iterable[Sequence[int]],
+    *,
+    quality: ArrayLike | None,
+    min_quality: float,
+    method: Method,
+    threshold: float,
+    min_cluster_size: int,
+) -> Problem:
+    """Check the arguments of `cluster_faces`, which describes them and what is raised."""
     faces = checked_vectors(vectors)
     n = len(faces)
     grades = _checked_quality(quality, n)
@@ -99,33 +157,24 @@ def cluster_faces(
     if min_cluster_size < 2:
         raise ValueError(f"min_cluster_size must be at least 2, got {min_cluster_size}")
     photos = photo_codes(photo_ids, n)
-
-    constraints = resolve_constraints(n, photos, must_link, cannot_link)
-    if n == 0:
-        return np.empty(0, dtype=np.int64)
-
-    # Work in an order that depends on the faces alone: equal similarities are then broken the
-    # same way, and sums rounded the same way, however the caller ordered them.
+    # Most photos have one face, which conflicts with none: they need not be kept track of.
+    conflicting = np.where(np.bincount(photos, minlength=1)[photos] > 1, photos, -1)
+    constraints = resolve_constraints(n, conflicting, must_link, cannot_link)
     order = _canonical_order(faces, grades, photos)
     constraints = constraints.take(order)
     units = Groups.of_units(faces[order], constraints)
     founder = units.counts > 1
     np.logical_or.at(founder, constraints.unit, grades[order] >= min_quality)
-
-    people = _group_units(units, founder, method, threshold)[constraints.unit]
-    sizes = np.bincount(people)
-    kept = sizes >= min_cluster_size
-    kept[people[units.counts[constraints.unit] > 1]] = True  # a person said so
-    labels = np.empty(n, dtype=np.int64)
-    labels[order] = np.where(kept[people], people, -1)
-    return _by_decreasing_size(labels)
+    return Problem(order, constraints, units, founder, method, threshold, min_cluster_size)
 
 
-def _group_units(
+def group_units(
     units: Groups, founder: NDArray[np.bool_], method: Method, threshold: float
 ) -> NDArray[np.int64]:
     """(m,) group of each unit; units that no other joined are groups of one."""
-    pairs = similar_pairs(units.directions(), NEIGHBORS)
+    # Density and linkage do not change by what is below the threshold; communities may.
+    floor = -np.inf if method in _COMMUNITIES else threshold
+    pairs = similar_pairs(units.directions(), NEIGHBORS, floor)
     near = pairs.above(threshold)
     if method == "agglomerative":
         people = _join(units, near, threshold, satellite=~founder)
@@ -164,6 +213,25 @@ def _canonical_order(
     faces: NDArray[np.float32], grades: NDArray[np.float32], photos: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """(n,) a permutation that sorts faces by content; only interchangeable faces tie."""
+    if len(faces) == 0:
+        return np.empty(0, dtype=np.int64)
+    # The first numbers tell nearly all faces apart; whole rows are looked at where they do not.
+    head = np.ascontiguousarray(faces[:, :2]).view(np.uint32)
+    order = np.lexsort((head[:, -1], head[:, 0]))
+    heads = head[order]
+    starts = np.append(np.flatnonzero((heads[1:] != heads[:-1]).any(axis=1)) + 1, len(faces))
+    begin = 0
+    for end in starts.tolist():
+        if end - begin > 1:
+            tied = order[begin:end]
+            order[begin:end] = tied[_content_order(faces[tied], grades[tied], photos[tied])]
+        begin = end
+    return order
+
+
+def _content_order(
+    faces: NDArray[np.float32], grades: NDArray[np.float32], photos: NDArray[np.int64]
+) -> NDArray[np.int64]:
     rows = np.ascontiguousarray(
         np.hstack(
             [faces.view(np.uint8), grades[:, None].view(np.uint8), photos[:, None].view(np.uint8)]
@@ -182,7 +250,7 @@ def checked_vectors(vectors: ArrayLike) -> NDArray[np.float32]:
     faces = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(faces).all():
         raise ValueError("vectors must be finite, got NaN or infinity")
-    norms = np.linalg.norm(faces, axis=1)
+    norms = np.sqrt(np.einsum("ij,ij->i", faces, faces))
     off = np.abs(norms - 1.0) > NORM_TOLERANCE
     if off.any():
         row = int(np.argmax(off))

@@ -118,8 +118,9 @@ def resolve_constraints(
 
     Args:
         n: the number of faces.
-        photos: (n,) photo of each face, or None when photos do not constrain. Faces of one
-            photo exclude each other, except those that must-links join: a person said so.
+        photos: (n,) photo of each face, -1 for one that is alone in its photo, or None when
+            photos do not constrain. Faces of one photo exclude each other, except those that
+            must-links join: a person said so.
         must_link: pairs of faces that share a group.
         cannot_link: pairs of faces that do not.
 
@@ -137,20 +138,20 @@ def resolve_constraints(
     unit = sets.labels()
     count = int(unit.max()) + 1 if n else 0
 
-    forbidden: list[set[int]] = [set() for _ in range(count)]
+    forbidden: dict[int, set[int]] = {}
     for i, j in check_pairs(cannot_link, n, "cannot_link"):
         a, b = int(unit[i]), int(unit[j])
         if a == b:
             raise ValueError(f"cannot_link pair ({i}, {j}) contradicts must_link")
-        forbidden[a].add(b)
-        forbidden[b].add(a)
+        forbidden.setdefault(a, set()).add(b)
+        forbidden.setdefault(b, set()).add(a)
 
-    in_photos: list[set[int]] = [set() for _ in range(count)]
+    in_photos: dict[int, set[int]] = {}
     if photos is not None:
-        for a, photo in zip(unit.tolist(), photos.tolist(), strict=True):
-            in_photos[a].add(photo)
+        for face in np.flatnonzero(photos >= 0).tolist():
+            in_photos.setdefault(int(unit[face]), set()).add(int(photos[face]))
     return Constraints(
         unit=unit,
-        photos=tuple(frozenset(p) for p in in_photos),
-        forbidden=tuple(frozenset(f) for f in forbidden),
+        photos=tuple(frozenset(in_photos.get(a, ())) for a in range(count)),
+        forbidden=tuple(frozenset(forbidden.get(a, ())) for a in range(count)),
     )

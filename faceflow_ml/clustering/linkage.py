@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from faceflow_ml.clustering.constraints import Constraints
 from faceflow_ml.clustering.neighbors import SimilarPairs
@@ -36,32 +39,57 @@ class Groups:
     def of_units(cls, vectors: NDArray[np.float32], constraints: Constraints) -> Groups:
         """One group for each unit of ``constraints``, from (n, d) L2-normalised vectors."""
         m = len(constraints)
-        sums = np.zeros((m, vectors.shape[1]), dtype=np.float32)
-        np.add.at(sums, constraints.unit, vectors)
+        # A face a unit is the rule, and a large album is not copied for it.
+        alone = m == len(vectors)
+        sums = vectors if alone else _add_rows(vectors, constraints.unit, m)
         counts = np.bincount(constraints.unit, minlength=m).astype(np.int64)
         return cls(sums, counts, constraints.photos, constraints.forbidden)
 
     def contract(self, labels: NDArray[np.int64]) -> Groups:
         """Join groups of equal label (labels contiguous from 0)."""
         m = int(labels.max()) + 1 if len(labels) else 0
-        sums = np.zeros((m, self.sums.shape[1]), dtype=np.float32)
-        np.add.at(sums, labels, self.sums)
-        photos: list[set[int]] = [set() for _ in range(m)]
-        forbidden: list[set[int]] = [set() for _ in range(m)]
+        photos: list[frozenset[int]] = [_NONE] * m
+        forbidden: list[frozenset[int]] = [_NONE] * m
         for label, seen, barred in zip(labels.tolist(), self.photos, self.forbidden, strict=True):
-            photos[label] |= seen
-            forbidden[label].update(labels[list(barred)].tolist())
+            photos[label] = photos[label] | seen if photos[label] else seen
+            if barred:
+                forbidden[label] |= frozenset(labels[list(barred)].tolist())
         return Groups(
-            sums=sums,
+            sums=_add_rows(self.sums, labels, m),
             counts=np.bincount(labels, weights=self.counts, minlength=m).astype(np.int64),
-            photos=tuple(frozenset(p) for p in photos),
-            forbidden=tuple(frozenset(f) for f in forbidden),
+            photos=tuple(photos),
+            forbidden=tuple(forbidden),
+        )
+
+    def take(self, chosen: NDArray[np.int64]) -> Groups:
+        """Some of the groups, numbered in the given order; what bars them from others is lost."""
+        number = {group: k for k, group in enumerate(chosen.tolist())}
+        return Groups(
+            sums=self.sums[chosen],
+            counts=self.counts[chosen],
+            photos=tuple(self.photos[group] for group in number),
+            forbidden=tuple(
+                frozenset(number[other] for other in self.forbidden[group] if other in number)
+                if self.forbidden[group]
+                else _NONE
+                for group in number
+            ),
         )
 
     def directions(self) -> NDArray[np.float32]:
         """(m, d) L2-normalised centroids; zero where the vectors of a group cancel out."""
         norms = np.linalg.norm(self.sums, axis=1, keepdims=True)
         return np.asarray(self.sums / np.maximum(norms, np.finfo(np.float32).tiny))
+
+
+_NONE: frozenset[int] = frozenset()
+
+
+def _add_rows(rows: NDArray[np.float32], labels: NDArray[np.int64], m: int) -> NDArray[np.float32]:
+    """(m, d) sums of the rows of equal label."""
+    n = len(rows)
+    adder = csr_array((np.ones(n, np.float32), (labels, np.arange(n))), shape=(m, n))
+    return np.asarray(adder @ rows, dtype=np.float32)
 
 
 def agglomerate(
@@ -90,68 +118,94 @@ def agglomerate(
         (m,) labels, contiguous from 0 in order of each result's first group.
     """
     m = len(groups)
-    sums = groups.sums.copy()
-    counts = groups.counts.astype(np.float64)
-    photos = [set(p) for p in groups.photos]
-    forbidden = [set(f) for f in groups.forbidden]
-    parent = np.arange(m)
-    founder = [True] * m if satellite is None else (~satellite).tolist()
-    version = [0] * m
-    near: list[set[int]] = [set() for _ in range(m)]
-    heap: list[tuple[float, int, int, int, int]] = []
+    founder = np.ones(m, dtype=np.bool_) if satellite is None else ~satellite
+    root = np.arange(m)
+    # What no chain of edges connects is never joined, so that each part is a problem of its own.
+    for members, first, second in _parts(m, pairs):
+        part = _Part(groups, members, founder, threshold, small_margin)
+        root[members] = members[part.join(first, second)]
+    return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
-    def means_with(a: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.asarray(sums[others] @ sums[a] / (counts[others] * counts[a]))
 
-    def meet(a: int, candidates: list[int]) -> None:
-        """Keep the candidates near ``a`` that are close and compatible."""
-        means = means_with(a, np.array(candidates)).tolist()
-        for b, mean in zip(candidates, means, strict=True):
-            barred = b in forbidden[a] or not photos[a].isdisjoint(photos[b])
-            if mean < threshold or barred or not (founder[a] or founder[b]):
-                near[b].discard(a)
-            else:
-                near[a].add(b)
-                near[b].add(a)
+def _parts(m: int, pairs: SimilarPairs) -> Iterator[tuple[NDArray[np.int64], list[int], list[int]]]:
+    """Connected parts of two vertices or more: members, and edges between their positions."""
+    graph = coo_array((np.ones(len(pairs), np.int8), (pairs.first, pairs.second)), shape=(m, m))
+    count, part = connected_components(graph, directed=False)
+    order = np.argsort(part, kind="stable")
+    start = np.searchsorted(part[order], np.arange(count + 1))
+    position = np.empty(m, dtype=np.int64)
+    position[order] = np.arange(m) - start[part[order]]
+    of_pair = part[pairs.first]
+    by_part = np.argsort(of_pair, kind="stable")
+    first, second = position[pairs.first[by_part]], position[pairs.second[by_part]]
+    edge_start = np.searchsorted(of_pair[by_part], np.arange(count + 1))
+    for k in np.flatnonzero(np.diff(start) > 1).tolist():
+        edges = slice(edge_start[k], edge_start[k + 1])
+        yield order[start[k] : start[k + 1]], first[edges].tolist(), second[edges].tolist()
 
-    def queue_closest(a: int) -> None:
-        """Queue the closest group that ``a`` may be joined with now."""
-        if not near[a]:
-            return
-        others = np.array(sorted(near[a]))
-        means = means_with(a, others)
-        means[means < threshold + small_margin * (1 / counts[others] + 1 / counts[a]) / 2] = -np.inf
-        best = int(np.argmax(means))
-        if means[best] > -np.inf:
-            b = int(others[best])
-            heapq.heappush(heap, (-float(means[best]), a, b, version[a], version[b]))
 
-    starts: list[list[int]] = [[] for _ in range(m)]
-    for a, b in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
-        starts[b].append(a)
-    for b, candidates in enumerate(starts):
-        if candidates:
-            meet(b, candidates)
-    for a in range(m):
-        queue_closest(a)
+class _Part:
+    """Agglomeration of some groups, which are numbered from 0 here."""
 
-    # Each group has its closest other in the queue. An entry whose other end has changed is
-    # an upper bound by reducibility, and looked up again when its turn comes.
-    while heap:
-        _, a, b, version_a, version_b = heapq.heappop(heap)
-        if version[a] != version_a:
-            continue
-        if version[b] != version_b:
-            queue_closest(a)
-            continue
-        a, b = min(a, b), max(a, b)
-        sums[a] += sums[b]
-        counts[a] += counts[b]
-        photos[a] |= photos[b]
-        founder[a] = True
-        parent[b] = a
-        version[a] += 1
-        version[b] = -1  # never matches again
+    def __init__(
+        self,
+        groups: Groups,
+        members: NDArray[np.int64],
+        founder: NDArray[np.bool_],
+        threshold: float,
+        small_margin: float,
+    ) -> None:
+        chosen = members.tolist()
+        self._threshold, self._small_margin = threshold, small_margin
+        self._sums = groups.sums[members]
+        self._counts = groups.counts[members].astype(np.float64)
+        self._photos = [set(groups.photos[g]) for g in chosen]
+        number = {g: k for k, g in enumerate(chosen)}
+        self._forbidden = [
+            {number[other] for other in groups.forbidden[g] if other in number} for g in chosen
+        ]
+        self._founder = founder[members].tolist()
+        self._version = [0] * len(chosen)
+        self._near: list[set[int]] = [set() for _ in chosen]
+        self._heap: list[tuple[float, int, int, int, int]] = []
+
+    def join(self, first: list[int], second: list[int]) -> NDArray[np.int64]:
+        """(m,) the first group that each is joined with, along edges."""
+        m = len(self._counts)
+        parent = np.arange(m)
+        starts: list[list[int]] = [[] for _ in range(m)]
+        for a, b in zip(first, second, strict=True):
+            starts[max(a, b)].append(min(a, b))
+        for b, candidates in enumerate(starts):
+            if candidates:
+                self._meet(b, candidates)
+        for a in range(m):
+            self._queue_closest(a)
+        # Each group has its closest other in the queue. An entry whose other end has changed is
+        # an upper bound by reducibility, and looked up again when its turn comes.
+        version = self._version
+        while self._heap:
+            _, a, b, version_a, version_b = heapq.heappop(self._heap)
+            if version[a] != version_a:
+                continue
+            if version[b] != version_b:
+                self._queue_closest(a)
+                continue
+            a, b = min(a, b), max(a, b)
+            parent[b] = a
+            self._merge(a, b)
+        while not np.array_equal(parent, parent[parent]):
+            parent = parent[parent]
+        return parent
+
+    def _merge(self, a: int, b: int) -> None:
+        near, forbidden = self._near, self._forbidden
+        self._sums[a] += self._sums[b]
+        self._counts[a] += self._counts[b]
+        self._photos[a] |= self._photos[b]
+        self._founder[a] = True
+        self._version[a] += 1
+        self._version[b] = -1  # never matches again
         for other in forbidden[b]:
             forbidden[other].discard(b)
             forbidden[other].add(a)
@@ -162,9 +216,33 @@ def agglomerate(
         near[a].clear()
         near[b].clear()
         if candidates:
-            meet(a, candidates)
-            queue_closest(a)
+            self._meet(a, candidates)
+            self._queue_closest(a)
 
-    while not np.array_equal(parent, parent[parent]):
-        parent = parent[parent]
-    return np.unique(parent, return_inverse=True)[1].astype(np.int64)
+    def _means_with(self, a: int, others: list[int]) -> NDArray[np.float64]:
+        counts = self._counts
+        return np.asarray(self._sums[others] @ self._sums[a] / (counts[others] * counts[a]))
+
+    def _meet(self, a: int, candidates: list[int]) -> None:
+        """Keep the candidates near ``a`` that are close and compatible."""
+        near, photos, founder = self._near, self._photos, self._founder
+        for b, mean in zip(candidates, self._means_with(a, candidates).tolist(), strict=True):
+            barred = b in self._forbidden[a] or not photos[a].isdisjoint(photos[b])
+            if mean < self._threshold or barred or not (founder[a] or founder[b]):
+                near[b].discard(a)
+            else:
+                near[a].add(b)
+                near[b].add(a)
+
+    def _queue_closest(self, a: int) -> None:
+        """Queue the closest group that ``a`` may be joined with now."""
+        if not self._near[a]:
+            return
+        others = sorted(self._near[a])
+        means = self._means_with(a, others)
+        size = 1 / self._counts[others] + 1 / self._counts[a]
+        means[means < self._threshold + self._small_margin * size / 2] = -np.inf
+        best = int(np.argmax(means))
+        if means[best] > -np.inf:
+            b, version = others[best], self._version
+            heapq.heappush(self._heap, (-float(means[best]), a, b, version[a], version[b]))

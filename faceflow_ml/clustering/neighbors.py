@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from faceflow_ml.clustering.cells import cells
+
+EXACT = 20_000
+"""Vectors up to which everything is compared with everything."""
+_ROWS = 1024
+_BUFFER = 32_000_000  # pairs that wait until all but the most similar of each vector are dropped
 
 
 @dataclass(frozen=True)
@@ -59,25 +65,81 @@ class SimilarPairs:
         return SimilarPairs(self.first[keep], self.second[keep], self.similarity[keep])
 
 
-def similar_pairs(vectors: NDArray[np.float32], limit: int) -> SimilarPairs:
-    """Pairs in which one is among the other's ``limit`` most similar, by exact search.
+def similar_pairs(vectors: NDArray[np.float32], limit: int, floor: float = -np.inf) -> SimilarPairs:
+    """Pairs in which one is among the other's ``limit`` most similar.
+
+    The search is exact up to `EXACT` vectors and approximate beyond, see `cells`.
 
     Args:
         vectors: (n, d) float32, L2-normalised, so that similarity is cosine.
         limit: neighbours per vector. Memory is O(n * limit), never O(n^2).
+        floor: pairs below this similarity are left out, which saves most of the memory.
     """
-    n = len(vectors)
-    k = min(limit + 1, n)  # each vector also finds itself
-    if k < 2:
-        empty = np.empty(0, dtype=np.int64)
-        return SimilarPairs(empty, empty, np.empty(0, dtype=np.float32))
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    similarity, neighbor = index.search(vectors, k)
-    source = np.repeat(np.arange(n, dtype=np.int64), k)
-    target = neighbor.ravel().astype(np.int64)
-    low, high = np.minimum(source, target), np.maximum(source, target)
-    # Both ends usually find the pair; its two similarities may differ in the last bit.
-    _, once = np.unique(low * n + high, return_index=True)
-    once = once[low[once] != high[once]]
-    return SimilarPairs(low[once], high[once], similarity.ravel()[once])
+    found = _Collector(len(vectors), limit, floor)
+    if len(vectors) <= EXACT:
+        for start in range(0, len(vectors), _ROWS):
+            rows = np.arange(start, min(start + _ROWS, len(vectors)))
+            found.add(rows, np.arange(len(vectors)), vectors[rows] @ vectors.T)
+    else:
+        for rows, columns in cells(vectors):
+            found.add(rows, columns, vectors[rows] @ vectors[columns].T)
+    return found.pairs()
+
+
+class _Collector:
+    """Gathers pairs from blocks of similarities; each row meets each column once at most."""
+
+    def __init__(self, n: int, limit: int, floor: float) -> None:
+        self._n, self._limit, self._floor = n, limit, floor
+        self._rows: list[NDArray[np.int32]] = []
+        self._columns: list[NDArray[np.int32]] = []
+        self._similarities: list[NDArray[np.float32]] = []
+        self._waiting = 0
+
+    def add(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], block: NDArray[np.float32]
+    ) -> None:
+        """Take the pairs of ``block`` (rows, columns) that reach the floor, the best of each row.
+
+        ``block`` is not used again by the caller.
+        """
+        keep = block >= self._floor
+        keep[rows[:, None] == columns] = False
+        for row in np.flatnonzero(keep.sum(axis=1) > self._limit).tolist():
+            among = np.flatnonzero(keep[row])
+            best = np.argpartition(-block[row, among], self._limit - 1)[: self._limit]
+            keep[row] = False
+            keep[row, among[best]] = True
+        i, j = np.nonzero(keep)
+        self._rows.append(rows[i].astype(np.int32))
+        self._columns.append(columns[j].astype(np.int32))
+        self._similarities.append(block[i, j])
+        self._waiting += len(i)
+        if self._waiting > _BUFFER:
+            row_of, column_of, similarity = self._best()
+            self._rows, self._columns = [row_of], [column_of]
+            self._similarities = [similarity]
+            self._waiting = 0
+
+    def pairs(self) -> SimilarPairs:
+        """What was gathered, each pair once."""
+        source, target, similarity = self._best()
+        low = np.minimum(source, target).astype(np.int64)
+        high = np.maximum(source, target).astype(np.int64)
+        # Both ends usually find the pair; its two similarities may differ in the last bit.
+        _, once = np.unique(low * self._n + high, return_index=True)
+        return SimilarPairs(low[once], high[once], similarity[once])
+
+    def _best(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """Rows, columns and similarities, the most similar ``limit`` of each row."""
+        empty = np.empty(0, np.int32)
+        row = np.concatenate([empty, *self._rows])
+        column = np.concatenate([empty, *self._columns])
+        similarity = np.concatenate([empty.astype(np.float32), *self._similarities])
+        if (np.bincount(row) > self._limit).any():
+            order = np.lexsort((-similarity, row))
+            row, column, similarity = row[order], column[order], similarity[order]
+            start = np.searchsorted(row, np.arange(self._n, dtype=np.int32))
+            kept = np.arange(len(row)) - start[row] < self._limit
+            row, column, similarity = row[kept], column[kept], similarity[kept]
+        return row, column, similarity
