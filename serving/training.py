@@ -24,7 +24,8 @@ from faceflow_ml.inference.pretrained import Kind
 from serving.sagemaker import Host, base_dir, read_host, read_json
 
 CONFIGS_VARIABLE = "FACEFLOW_CONFIGS"
-"""Environment variable: the folder that names of configurations are looked up in."""
+"""Environment variable: the folder that names of configurations are looked up in; by default the
+one beside this package, as in a checkout."""
 _MASTER_PORT = "7777"
 _FAILURE_CHARACTERS = 1024  # SageMaker shows no more
 
@@ -136,7 +137,8 @@ def _config(name: Any, kind: Kind, channels: dict[str, Path]) -> Path:
                 f"{kind}/gpu), or a channel config with one YAML file"
             )
         return files[0]
-    configs = Path(os.environ.get(CONFIGS_VARIABLE, "configs"))
+    beside = Path(__file__).resolve().parents[1] / "configs"
+    configs = Path(os.environ.get(CONFIGS_VARIABLE) or beside)
     places = [channel / str(name)] if channel else []
     places += [configs / f"{name}.yaml", configs / str(name), Path(str(name))]
     found = next((place for place in places if place.is_file()), None)
