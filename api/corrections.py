@@ -1,6 +1,6 @@
 """``python -m api export-corrections``: corrections as training data, of users who consent.
 
-The format is that of docs/retraining.md: ``manifest.json``, ``faces.jsonl``, ``vectors.npy``,
+The format is that of docs/retraining.md: ``corrections.json``, ``faces.jsonl``, ``vectors.npy``,
 ``decisions.jsonl`` and ``crops/ALBUM/FACE.webp``. An export is whole: it takes the place of an
 earlier one, so that who was erased, or does not consent any more, is in none.
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -34,12 +32,13 @@ from api.objects import keys
 from api.objects.store import ObjectMissing
 from api.services import Services
 from api.workflow import analysis
-from faceflow_ml.errors import ConfigError, ImageError
-from faceflow_ml.files import atomic_write_text
+from faceflow_ml.errors import ImageError
+from faceflow_ml.files import atomic_folder, atomic_write_text
 from faceflow_ml.inference.alignment import align_faces
 from faceflow_ml.inference.images import load_image
 
 FORMAT, VERSION = "faceflow-corrections", 1
+MANIFEST = "corrections.json"
 _DIMENSIONS = 512
 _WEBP_QUALITY = 95
 
@@ -66,37 +65,8 @@ def export_corrections(services: Services, out: Path) -> Exported:
     Raises:
         ConfigError: ``out`` holds something else than an earlier export.
     """
-    _check_ours(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        done = _Writer(services, work).write()
-        _swap(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return done
-
-
-def _check_ours(out: Path) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        ours = json.loads((out / "manifest.json").read_text())["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise ConfigError(f"{out} is no export of corrections; it is not replaced")
-
-
-def _swap(work: Path, out: Path) -> None:
-    work.chmod(0o755)
-    if out.exists():
-        old = work.with_name(work.name + "-old")
-        out.rename(old)
-        work.rename(out)
-        shutil.rmtree(old)
-    else:
-        work.rename(out)
+    with atomic_folder(out, MANIFEST) as work:
+        return _Writer(services, work).write()
 
 
 class _Writer:
@@ -140,7 +110,7 @@ class _Writer:
                 for name in ("faces.jsonl", "vectors.npy", "decisions.jsonl")
             },
         }
-        atomic_write_text(self._folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+        atomic_write_text(self._folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         return self._done
 
     def _keep(self, row: dict[str, Any], crop: bytes, vector: NDArray[np.float32]) -> None:

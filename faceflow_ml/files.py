@@ -1,12 +1,15 @@
-"""Atomic file writes: a reader sees the old content or the new, never a part."""
+"""Atomic writes of files and folders: a reader sees the old content or the new, never a part."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from faceflow_ml.errors import ConfigError
 
 
 @contextmanager
@@ -43,3 +46,38 @@ def atomic_write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
 def atomic_write_text(target: str | os.PathLike[str], text: str) -> None:
     """Replace ``target`` with UTF-8 ``text`` in one step."""
     atomic_write_bytes(target, text.encode("utf-8"))
+
+
+@contextmanager
+def atomic_folder(target: str | os.PathLike[str], marker: str) -> Iterator[Path]:
+    """Yield a temporary folder beside ``target`` that takes its place when the block succeeds.
+
+    The block must leave a file called ``marker`` in it: an earlier folder is replaced only if it
+    has one too, so that nobody's own files are lost. If the block raises, the target is untouched.
+
+    Raises:
+        ConfigError: ``target`` is a file, or holds something without a ``marker``.
+    """
+    target = Path(os.path.abspath(target))
+    if target.exists() and not target.is_dir():
+        raise ConfigError(f"{target} is a file, not a folder")
+    if target.is_dir() and any(target.iterdir()) and not (target / marker).is_file():
+        raise ConfigError(f"{target} holds something else (no {marker}); it is not replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    old = work.with_name(f"{work.name}-old")
+    try:
+        yield work
+        if not (work / marker).is_file():
+            raise FileNotFoundError(f"{marker} was not written")
+        work.chmod(0o755)
+        if target.exists():
+            target.rename(old)
+        work.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

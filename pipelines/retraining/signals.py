@@ -8,7 +8,7 @@ remains contradictory is a conflict, and the faces it is about are not trained o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -44,9 +44,10 @@ class Conflict:
 class Apart:
     """No face of ``first`` is the person of one of ``second``; rows in the export."""
 
+    decision: str
+    kind: str
     first: tuple[int, ...]
     second: tuple[int, ...]
-    kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +97,9 @@ def read_signals(corrections: Corrections, *, min_confidence: float = MIN_CONFID
     apart: list[Apart] = []
     conflicts: list[Conflict] = []
     superseded = 0
+    groups = UnionFind(len(corrections.faces))
     for user, own in sorted(rows.items()):
-        scope = _Scope(user, corrections.faces, own, said[user], min_confidence)
+        scope = _Scope(user, corrections.faces, own, groups, said[user], min_confidence)
         for row in own.values():
             identity[row], evidence[row] = scope.identity(row)
         apart += scope.apart
@@ -117,13 +119,14 @@ class _Scope:
         user: str,
         faces: Sequence[Face],
         rows: dict[str, int],
+        groups: UnionFind,
         said: Sequence[Statement],
         min_confidence: float,
     ) -> None:
         self.user = user
         self.faces = faces
         self.rows = rows
-        self.groups = UnionFind(len(faces))
+        self.groups = groups
         self.stated: set[int] = set()
         self.apart: list[Apart] = []
         self.conflicts: list[Conflict] = []
@@ -131,29 +134,35 @@ class _Scope:
         self._disputed: set[int] = set()
         for statement in said:
             self._read(statement)
-        self._join(self._by(lambda face: face.person, self.stated))
+        self._join(self._by_person(self.stated))
         # The same picture of a face in two albums is the same person, whatever albums call it.
         self._join(self._by(lambda face: face.content, self.stated))
         self.named = self._named(said, min_confidence)
-        self._find_conflicts(said)
+        self._find_conflicts()
+        self._names: dict[int, str] = {}
+        for row in rows.values():
+            root, face = groups.find(row), faces[row].face
+            self._names[root] = min(face, self._names.get(root, face))
 
     def identity(self, row: int) -> tuple[str | None, Evidence | None]:
         """Who a face is, and why."""
         if row in self._disputed or not (row in self.stated or row in self.named):
             return None, None
-        first = self.faces[self.groups.find(row)]
-        return f"{self.user}-{first.face}", "stated" if row in self.stated else "named"
+        name = f"{self.user}-{self._names[self.groups.find(row)]}"
+        return name, "stated" if row in self.stated else "named"
 
     def _rows(self, ids: Iterable[str]) -> list[int]:
         return [self.rows[face] for face in ids if face in self.rows]
 
-    def _by(self, key: object, rows: Iterable[int]) -> list[list[int]]:
-        found: dict[object, list[int]] = defaultdict(list)
+    def _by(self, key: Callable[[Face], Hashable], rows: Iterable[int]) -> list[list[int]]:
+        found: dict[Hashable, list[int]] = defaultdict(list)
         for row in rows:
-            value = key(self.faces[row])  # type: ignore[operator]
-            if value is not None:
-                found[value].append(row)
+            found[key(self.faces[row])].append(row)
         return list(found.values())
+
+    def _by_person(self, rows: Iterable[int]) -> list[list[int]]:
+        somebody = [row for row in rows if self.faces[row].person is not None]
+        return self._by(lambda face: (face.album, face.person), somebody)
 
     def _join(self, groups: Iterable[Sequence[int]]) -> None:
         for group in groups:
@@ -163,10 +172,10 @@ class _Scope:
     def _read(self, statement: Statement) -> None:
         first, second = self._rows(statement.first), self._rows(statement.second)
         if statement.relation == "different":
-            self._read_apart(statement.kind, first, second)
+            self._read_apart(statement, first, second)
         elif statement.kind != NAMING:
             everyone = [*first, *second]
-            groups = self._by(lambda face: face.person, everyone)
+            groups = self._by_person(everyone)
             if statement.album is None:  # of linked albums: the persons differ by their albums
                 groups = [[row for group in groups for row in group]]
             elif sum(map(len, groups)) < len(everyone) or len(groups) > 1:
@@ -174,14 +183,15 @@ class _Scope:
             self._join(groups)
             self.stated.update(row for group in groups for row in group)
 
-    def _read_apart(self, kind: str, first: list[int], second: list[int]) -> None:
+    def _read_apart(self, statement: Statement, first: list[int], second: list[int]) -> None:
         persons = {self.faces[row].person for row in first} - {None}
         overruled = [row for row in second if self.faces[row].person in persons]
         # Whoever merges them after all overrules that they are two.
         left = [row for row in second if row not in set(overruled)]
         self.superseded += bool(overruled)
         if first and left:
-            self.apart.append(Apart(tuple(first), tuple(left), kind))
+            part = Apart(statement.decision, statement.kind, tuple(first), tuple(left))
+            self.apart.append(part)
 
     def _named(self, said: Sequence[Statement], min_confidence: float) -> set[int]:
         rows = {
@@ -192,17 +202,12 @@ class _Scope:
             if self.faces[row].person is not None and row not in self.stated
         }
         sure = {row for row in rows if self.faces[row].confidence >= min_confidence}
-        self._join(self._by(lambda face: face.person, sorted(sure | self.stated)))
+        self._join(self._by_person(sorted(sure | self.stated)))
         return sure
 
-    def _find_conflicts(self, said: Sequence[Statement]) -> None:
-        of_pairs = {(part.first, part.second): part for part in self.apart}
-        for statement in said:
-            if statement.relation == "different":
-                first = self._rows(statement.first)
-                for part in of_pairs.values():
-                    if part.first == tuple(first):
-                        self._check_apart(part, statement.decision)
+    def _find_conflicts(self) -> None:
+        for part in self.apart:
+            self._check_apart(part)
         known = sorted(self.stated | self.named)
         for group in self._by(lambda face: (face.album, face.photo), known):
             for one, other in combinations(group, 2):
@@ -212,7 +217,7 @@ class _Scope:
                     doubtful = [row for row in (one, other) if not self.faces[row].confirmed]
                     self._dispute(Conflict("photo", self.user, tuple(doubtful)))
 
-    def _check_apart(self, part: Apart, decision: str) -> None:
+    def _check_apart(self, part: Apart) -> None:
         sides = [
             [row for row in side if row in self.stated or row in self.named]
             for side in (part.first, part.second)
@@ -222,7 +227,7 @@ class _Scope:
         if both:
             # Those that were pointed at are fewer, and it is of them that we do not know.
             faces = tuple(row for row in sides[0] if self.groups.find(row) in both)
-            self._dispute(Conflict("statement", self.user, faces, decision))
+            self._dispute(Conflict("statement", self.user, faces, part.decision))
 
     def _dispute(self, conflict: Conflict) -> None:
         self.conflicts.append(conflict)

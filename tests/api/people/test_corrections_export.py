@@ -200,7 +200,7 @@ def test_one_name_in_linked_albums_is_one_person(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_not_replaced(pile: Pile, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="no export"):
+    with pytest.raises(ConfigError, match="something else"):
         export_corrections(pile.services, tmp_path / "mine")
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
