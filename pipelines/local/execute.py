@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from pipelines.local.cache import StepCache
 from pipelines.local.expressions import Scope, evaluate, holds
 from pipelines.local.graph import dependencies, not_chosen
 from pipelines.local.jobs import Job, Machine, run_processing, run_training
-from pipelines.local.state import ExecutionState, StepState
+from pipelines.local.state import ExecutionState, StepState, now
 
 Register = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 """Registers a model: called with a key that is the same in every attempt, and a
@@ -27,8 +26,9 @@ Notice = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Home:
-    """What an execution runs with."""
+    """What an execution runs with. work: folder of the jobs' folders, of one execution a time."""
 
+    work: Path
     machine: Machine
     cache: StepCache
     register: Register
@@ -146,8 +146,9 @@ class Execution:
             hit = cache.find(key, caching.get("ExpireAfter"))
             if hit is not None:
                 return hit.properties, hit.execution_id
-        job = Job(job_name, self._folder / "steps" / name)
-        job.folder.mkdir(parents=True, exist_ok=True)
+        job = Job(job_name, self._home.work / name, self._folder / "steps" / name / "log.txt")
+        for folder in (job.folder, job.log.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         self._home.notice(f"{name}: running (log: {job.log})")
         runner = run_training if kind == "Training" else run_processing
         properties = runner(job, request, self._home.machine, self._stop)
@@ -241,11 +242,6 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
     if not isinstance(value, types[kind]) or (isinstance(value, bool) and kind != "Boolean"):
         raise FaceFlowError(f"parameter {name} is of type {kind}, got {text!r}")
     return value
-
-
-def now() -> str:
-    """UTC to the second, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _said(step: Mapping[str, Any], result: StepState) -> str:

@@ -34,30 +34,31 @@ class Machine:
 
     images: commands that stand for images, by a part of the image's URI. environment: variables of
     this machine, which win over those of the definition (an MLflow store that is reached from
-    here).
+    here). code: what an image's digest is to an image; other code does not go on with checkpoints.
     """
 
     store: LocalStore
     images: Mapping[str, list[str]]
     environment: Mapping[str, str]
+    code: str
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a step: its name, and the folder that it runs in."""
+    """A job of a step: its name, the folder that it runs in, and where its output is written.
+
+    The folder is the same in every execution, as /opt/ml is in every container: paths are part of
+    a training run's configuration, which must not change when it goes on.
+    """
 
     name: str
     folder: Path
+    log: Path
 
     @property
     def base(self) -> Path:
         """The folder that stands for /opt/ml."""
         return self.folder / "opt" / "ml"
-
-    @property
-    def log(self) -> Path:
-        """What its program writes."""
-        return self.folder / "log.txt"
 
     def inside(self, path: str) -> Path:
         """Where a path below /opt/ml lies; ConfigError for any other."""
@@ -132,7 +133,7 @@ def run_training(
         (job.base / name).mkdir(parents=True)
     checkpoints = request.get("CheckpointConfig")
     if checkpoints:
-        kept = machine.store.path(checkpoints["S3Uri"])
+        kept = machine.store.path(checkpoints["S3Uri"]) / machine.code
         kept.mkdir(parents=True, exist_ok=True)
         local = job.inside(checkpoints.get("LocalPath", f"{BASE}/checkpoints"))
         local.parent.mkdir(parents=True, exist_ok=True)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faceflow_ml.errors import FaceFlowError
-from faceflow_ml.files import atomic_write_text
 from pipelines.config import KINDS, PipelineConfig
 from pipelines.definition.compile import compile_definition, to_json
 from pipelines.local.cache import StepCache, code_fingerprint
-from pipelines.local.execute import Execution, Home, Notice, Register, merge_parameters, now
+from pipelines.local.execute import Execution, Home, Notice, Register, merge_parameters
 from pipelines.local.jobs import Machine
 from pipelines.local.objects import LocalStore
-from pipelines.local.state import DEFINITION, STATE, ExecutionState, locked
+from pipelines.local.state import ExecutionState, begin, locked
 from pipelines.mlflow_registry import MlflowRegistry
 from pipelines.registry import REGISTRY_VARIABLE, Version
-
-_ALPHABET = string.ascii_lowercase + string.digits  # as SageMaker's execution ids
 
 
 @dataclass(frozen=True)
@@ -66,12 +60,16 @@ def run_local(
     store = LocalStore(root / "s3")
     registry = MlflowRegistry(config.tracking_uri())
     uri = config.tracking_uri()
-    machine = Machine(
-        store, config.local.images, {"MLFLOW_TRACKING_URI": uri, REGISTRY_VARIABLE: uri}
+    code = code_fingerprint()[:16]
+    environment = {"MLFLOW_TRACKING_URI": uri, REGISTRY_VARIABLE: uri}
+    home = Home(
+        root / "work",
+        Machine(store, config.local.images, environment, code),
+        StepCache(root / "cache", store, code),
+        registration(registry, store, config),
+        config.local.parallel,
+        notice,
     )
-    register = registration(registry, store, config)
-    cache = StepCache(root / "cache", store, code_fingerprint())
-    home = Home(machine, cache, register, config.local.parallel, notice)
     with locked(root / "lock", what=f"the pipeline's folder {root}"):
         state, folder = begin(
             definition, config.name, merge_parameters(definition, parameters), root, fresh=fresh
@@ -86,37 +84,6 @@ def run_local(
         and step.status == "Succeeded"
     ]
     return LocalRun(state, folder, tuple(versions))
-
-
-def begin(
-    definition: dict[str, Any],
-    name: str,
-    parameters: dict[str, Any],
-    root: Path,
-    *,
-    fresh: bool = False,
-) -> tuple[ExecutionState, Path]:
-    """The newest execution of this definition and these parameters that is not at its end, or a
-    new one, with its folder."""
-    executions = root / "executions"
-    text = to_json(definition)
-    if not fresh:
-        for file in sorted(
-            executions.glob(f"*/{STATE}"), key=lambda f: f.stat().st_mtime, reverse=True
-        ):
-            try:
-                state = ExecutionState.load(file.parent)
-                same = (file.parent / DEFINITION).read_text(encoding="utf-8") == text
-            except (OSError, FaceFlowError):
-                continue  # not one of ours, or killed before it began
-            if state.status == "Executing" and same and state.parameters == parameters:
-                return state, file.parent
-    execution_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-    folder = executions / execution_id
-    state = ExecutionState(execution_id, name, parameters, now())
-    atomic_write_text(folder / DEFINITION, text)
-    state.save(folder)
-    return state, folder
 
 
 def registration(registry: MlflowRegistry, store: LocalStore, config: PipelineConfig) -> Register:

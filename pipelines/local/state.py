@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
+import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +19,7 @@ from faceflow_ml.files import atomic_write_text
 
 StepStatus = Literal["Executing", "Succeeded", "Failed"]
 STATE, DEFINITION = "state.json", "definition.json"
+_ALPHABET = string.ascii_lowercase + string.digits  # of SageMaker's execution ids
 
 
 @dataclass
@@ -56,6 +60,42 @@ class ExecutionState:
             return cls(steps=steps, **document)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise FaceFlowError(f"{folder} holds no readable execution: {error}") from error
+
+
+def begin(
+    definition: dict[str, Any],
+    name: str,
+    parameters: dict[str, Any],
+    root: Path,
+    *,
+    fresh: bool = False,
+) -> tuple[ExecutionState, Path]:
+    """The newest execution of this definition and these parameters that is not at its end, or a
+    new one, with its folder."""
+    executions = root / "executions"
+    text = json.dumps(definition, indent=2) + "\n"
+    if not fresh:
+        for file in sorted(
+            executions.glob(f"*/{STATE}"), key=lambda f: f.stat().st_mtime, reverse=True
+        ):
+            try:
+                state = ExecutionState.load(file.parent)
+                same = (file.parent / DEFINITION).read_text(encoding="utf-8") == text
+            except (OSError, FaceFlowError):
+                continue  # not one of ours, or killed before it began
+            if state.status == "Executing" and same and state.parameters == parameters:
+                return state, file.parent
+    execution_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    folder = executions / execution_id
+    state = ExecutionState(execution_id, name, parameters, now())
+    atomic_write_text(folder / DEFINITION, text)
+    state.save(folder)
+    return state, folder
+
+
+def now() -> str:
+    """UTC to the second, ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager
