@@ -47,6 +47,7 @@ def write_onnx(kind: Kind, graph: nn.Module, file: Path) -> None:
         )
         assert program is not None
         program.save(str(temporary), external_data=False)
+        _save(_without_origin(onnx.load(str(temporary))), temporary)
 
 
 def write_fp16(source: Path, file: Path) -> None:
@@ -118,6 +119,16 @@ def write_torchscript(kind: Kind, graph: nn.Module, file: Path) -> None:
         traced = torch.jit.trace(graph, (example_images(kind),), check_trace=False)
     with atomic_path(file) as temporary:
         traced.save(str(temporary))
+
+
+def _without_origin(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the exporter's notes, which quote source lines and paths of this machine
+    and would change the file's hash from one machine to the next."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model
 
 
 def _save(model: onnx.ModelProto, file: Path) -> None:

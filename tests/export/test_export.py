@@ -102,6 +102,13 @@ def test_half_precision_halves_the_file(weights: Path, embedder: Path, folder: P
     assert (weights / "face.onnx").stat().st_size < 0.55 * full.bytes
 
 
+def test_nothing_of_this_machine_is_in_the_files(weights: Path) -> None:
+    here = str(Path(__file__).resolve().parents[2]).encode()
+    for file in weights.glob("*.onnx"):
+        content = file.read_bytes()
+        assert here not in content and b"site-packages" not in content, file.name
+
+
 def test_any_size_and_batch(weights: Path) -> None:
     detector = FaceDetector.from_pretrained(str(weights))
     for shape in ((33, 500, 3), (640, 480, 3), (97, 97, 3)):
