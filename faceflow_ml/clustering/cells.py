@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 SIZE = 256
 """Mean vectors in a cell."""
-PROBES = 16
+PROBES = 32
 _ITERATIONS = 5
 _SAMPLES = 32  # training vectors a centre
 _SEED = 1

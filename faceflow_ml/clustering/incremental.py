@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +14,7 @@ from faceflow_ml.clustering.constraints import photo_codes
 from faceflow_ml.clustering.stable_ids import format_id, next_free_number
 
 _CANDIDATES = 16  # groups looked at per face; photo constraints seldom rule out more
+_ROWS = 1024  # faces compared with all groups at a time
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ class IncrementalAssigner:
     """Assigns new faces to the nearest group, or to new groups that they form.
 
     A face's similarity to a group is its mean cosine with the group's faces: the inner product
-    with their mean, searched by FAISS. It has to reach the threshold of `cluster_faces`, with
-    the same margin for small groups.
+    with their mean. It has to reach the threshold of `cluster_faces`, with the same margin for
+    small groups. The means are kept between calls, so that one more face costs one product with
+    them and no copy of what is there.
 
     Args:
         state: the groups so far; `state` afterwards is the groups with the new faces.
@@ -80,13 +81,23 @@ class IncrementalAssigner:
     def __init__(self, state: GroupState, threshold: float) -> None:
         if not -1.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be a cosine similarity in [-1, 1], got {threshold}")
-        self._state = state
         self._threshold = threshold
+        self._ids = state.ids.tolist()
+        self._counts = state.counts.astype(np.int64)
+        self._next_number = state.next_number
+        # Rows beyond the groups are room to grow.
+        self._sums = state.sums.astype(np.float32)
+        self._means = np.divide(state.sums, state.counts[:, None], dtype=np.float32)
 
     @property
     def state(self) -> GroupState:
         """The groups as they are now."""
-        return self._state
+        return GroupState(
+            ids=np.array(self._ids, dtype=np.str_),
+            sums=self._sums[: len(self._ids)].copy(),
+            counts=self._counts[: len(self._ids)].copy(),
+            next_number=self._next_number,
+        )
 
     def assign(
         self,
@@ -116,10 +127,10 @@ class IncrementalAssigner:
             ValueError: wrong shapes, or vectors that are not finite and normalised.
         """
         faces = checked_vectors(vectors)
-        n, known = len(faces), len(self._state.ids)
-        if known and faces.shape[1] != self._state.sums.shape[1]:
+        n, known = len(faces), len(self._ids)
+        if known and faces.shape[1] != self._sums.shape[1]:
             raise ValueError(
-                f"vectors must have {self._state.sums.shape[1]} dimensions as the groups,"
+                f"vectors must have {self._sums.shape[1]} dimensions as the groups,"
                 f" got {faces.shape[1]}"
             )
         if excluded is not None and len(excluded) != n:
@@ -138,7 +149,7 @@ class IncrementalAssigner:
         )
         assigned[left] = np.where(fresh >= 0, known + fresh, -1)
         self._add(faces, assigned, new_groups=int(fresh.max(initial=-1)) + 1)
-        ids = self._state.ids.tolist()
+        ids = self._ids
         return tuple(ids[group] if group >= 0 else None for group in assigned.tolist())
 
     def _nearest(
@@ -149,14 +160,12 @@ class IncrementalAssigner:
     ) -> NDArray[np.int64]:
         """(n,) row of the group of each face, -1 for none that is close and allowed."""
         assigned = np.full(len(faces), -1, dtype=np.int64)
-        state = self._state
-        if len(faces) == 0 or len(state.ids) == 0:
+        known = len(self._ids)
+        if len(faces) == 0 or known == 0:
             return assigned
-        index = faiss.IndexFlatIP(state.sums.shape[1])
-        means: NDArray[np.float32] = np.divide(state.sums, state.counts[:, None], dtype=np.float32)
-        index.add(means)
-        similarity, group = index.search(faces, min(_CANDIDATES, len(state.ids)))
-        needed = self._threshold + SMALL_GROUP_MARGIN * (1 / state.counts[group] + 1) / 2
+        similarity, group = self._closest(faces, known)
+        counts = self._counts[:known]
+        needed = self._threshold + SMALL_GROUP_MARGIN * (1 / counts[group] + 1) / 2
         face, nth = np.nonzero(similarity >= needed)
         best_first = np.argsort(-similarity[face, nth], kind="stable")
         taken: set[tuple[int, int]] = set()
@@ -164,27 +173,49 @@ class IncrementalAssigner:
             face[best_first].tolist(), group[face, nth][best_first].tolist(), strict=True
         ):
             seat = (int(photos[i]), g)
-            barred = excluded is not None and str(state.ids[g]) in excluded[i]
+            barred = excluded is not None and self._ids[g] in excluded[i]
             if assigned[i] < 0 and seat not in taken and not barred:
                 assigned[i] = g
                 taken.add(seat)
         return assigned
 
+    def _closest(
+        self, faces: NDArray[np.float32], known: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(n, k) similarity and row of the groups closest to each face, by falling similarity."""
+        k = min(_CANDIDATES, known)
+        similarities, groups = [np.empty((0, k), np.float32)], [np.empty((0, k), np.int64)]
+        for start in range(0, len(faces), _ROWS):
+            block = faces[start : start + _ROWS] @ self._means[:known].T
+            best = np.argpartition(-block, k - 1, axis=1)[:, :k]
+            found = np.take_along_axis(block, best, axis=1)
+            order = np.lexsort((best, -found), axis=1)
+            similarities.append(np.take_along_axis(found, order, axis=1))
+            groups.append(np.take_along_axis(best, order, axis=1))
+        return np.concatenate(similarities), np.concatenate(groups)
+
     def _add(
         self, faces: NDArray[np.float32], assigned: NDArray[np.int64], new_groups: int
     ) -> None:
-        state = self._state
-        m = len(state.ids) + new_groups
-        sums = np.zeros((m, faces.shape[1]), dtype=np.float32)
-        sums[: len(state.ids)] = state.sums
+        m = len(self._ids) + new_groups
+        if m > len(self._sums):
+            room = max(m, len(self._sums) * 5 // 4)
+            self._sums = _grown(self._sums, room, faces.shape[1])
+            self._means = _grown(self._means, room, faces.shape[1])
+            self._counts = np.append(
+                self._counts, np.zeros(room - len(self._counts), dtype=np.int64)
+            )
         member = assigned >= 0
-        np.add.at(sums, assigned[member], faces[member])
-        counts = np.bincount(assigned[member], minlength=m)
-        counts[: len(state.ids)] += state.counts
-        new_ids = [format_id(state.next_number + k) for k in range(new_groups)]
-        self._state = GroupState(
-            ids=np.array([*state.ids.tolist(), *new_ids], dtype=np.str_),
-            sums=sums,
-            counts=counts.astype(np.int64),
-            next_number=state.next_number + new_groups,
-        )
+        np.add.at(self._sums, assigned[member], faces[member])
+        np.add.at(self._counts, assigned[member], 1)
+        changed = np.unique(assigned[member])
+        self._means[changed] = self._sums[changed] / self._counts[changed][:, None]
+        self._ids += [format_id(self._next_number + k) for k in range(new_groups)]
+        self._next_number += new_groups
+
+
+def _grown(rows: NDArray[np.float32], count: int, dimensions: int) -> NDArray[np.float32]:
+    """(count, dimensions): the rows, then zeros."""
+    grown = np.zeros((count, dimensions), dtype=np.float32)
+    grown[: len(rows)] = rows.reshape(len(rows), dimensions)
+    return grown
