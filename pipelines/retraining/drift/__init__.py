@@ -1,0 +1,1 @@
+"""Have the faces that come in drifted from those that the models were trained on?"""
