@@ -28,7 +28,7 @@ MLFLOW_PORT ?= 5000
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench mlflow docs lock clean
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench mlflow images docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ bench: $(FULL) ## measure this machine
 
 mlflow: $(FULL) ## MLflow's pages of the local store, or of MLFLOW_TRACKING_URI
 	$(BIN)/mlflow ui --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+images: ## build the containers of the models: CPU and GPU
+	@docker info >/dev/null 2>&1 || { echo "Error: no Docker engine answers here." >&2; exit 1; }
+	for task in embedding detection; do for device in cpu gpu; do \
+		docker build --file serving/Dockerfile --target "$$task-$$device" \
+			--tag "faceflow-$$task:$$device" .; done; done
 
 docs: $(FULL) ## API reference into build/docs
 	$(PY) docs/api.py build/docs

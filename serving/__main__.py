@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,9 +86,11 @@ def _serve(task: Task | None, port: int | None, host: str | None, model_dir: Pat
     from serving.server import serve
     from serving.settings import Settings
 
-    if port is None and "SAGEMAKER_BIND_TO_PORT" in os.environ:
-        port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
-    given: dict[str, Any] = {"task": _task(task), "port": port, "host": host}
+    given: dict[str, Any] = {
+        "task": _task(task),
+        "port": port or os.environ.get("SAGEMAKER_BIND_TO_PORT"),
+        "host": host,
+    }
     given["model_dir"] = model_dir or (
         None if "FACEFLOW_SERVING_MODEL_DIR" in os.environ else sagemaker.model_dir()
     )
@@ -110,17 +113,16 @@ def _task(task: Task | None) -> Task:
     )
 
 
-def _failing(work: Any) -> int:
+def _failing(work: Callable[[], int]) -> int:
     """The exit code of a job: its own, 2 for bad configuration, 1 for other failures."""
     try:
-        code: int = work()
+        return work()
     except ConfigError as error:
         typer.echo(f"error: {error}", err=True)
         return 2
     except FaceFlowError as error:
         typer.echo(f"error: {error}", err=True)
         return 1
-    return code
 
 
 for _name in KINDS:

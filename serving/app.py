@@ -127,7 +127,7 @@ async def _invocations(request: Request) -> Response:
                     payload = await service.parse(content_type, body)
                 images = sum(payload.records)
                 place.grow(images)
-                request.state.facts = {"images": images, "bytes": len(body)}
+                request.state.facts |= {"images": images, "bytes": len(body)}
                 answers = await _while_connected(request, service.answer(payload))
                 content = await service.render(answers, payload, wanted)
         except TimeoutError:

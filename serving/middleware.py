@@ -16,8 +16,8 @@ from serving.errors import RequestError, problem
 ROUTES = frozenset({"/ping", "/invocations", "/execution-parameters", "/metadata", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/ping", "/metrics"})
-# In order: a caller's own id, then the one that SageMaker passes on from InvokeEndpoint.
-_ID_HEADERS = ("x-request-id", "x-amzn-sagemaker-inference-id")
+_REQUEST_ID = "x-request-id"
+_INFERENCE_ID = "x-amzn-sagemaker-inference-id"  # that a caller gave InvokeEndpoint
 _ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 _log = logging.getLogger("serving.access")
 
@@ -32,7 +32,12 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity = _request_id(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        inference_id = _given_id(headers, _INFERENCE_ID)
+        identity = _given_id(headers, _REQUEST_ID) or inference_id or uuid.uuid4().hex
+        facts = scope.setdefault("state", {})["facts"] = {}
+        if inference_id is not None:
+            facts["inference_id"] = inference_id
         with logs.serving(identity):
             await self._answer(scope, receive, send, identity)
 
@@ -59,11 +64,9 @@ class RequestContext:
             _report(scope, status, time.perf_counter() - started)
 
 
-def _request_id(headers: Headers) -> str:
-    for name in _ID_HEADERS:
-        if _ID.fullmatch(headers.get(name, "")):
-            return headers[name]
-    return uuid.uuid4().hex
+def _given_id(headers: Headers, name: str) -> str | None:
+    value = headers.get(name, "")
+    return value if _ID.fullmatch(value) else None
 
 
 def _report(scope: Scope, status: int, seconds: float) -> None:
@@ -81,6 +84,6 @@ def _report(scope: Scope, status: int, seconds: float) -> None:
             "route": route,
             "status": status,
             "milliseconds": round(seconds * 1000, 1),
-            **scope.get("state", {}).get("facts", {}),
+            **scope["state"]["facts"],
         },
     )

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+import cv2
+
 from faceflow_ml.inference.types import ImageArray
 from serving import media, metrics
 from serving.admission import Admission
@@ -161,6 +163,7 @@ class Service:
 
     def _load(self) -> Handler[Any]:
         settings = self.settings
+        cv2.setNumThreads(1)  # decoding and batches fill the cores by themselves
         handler = load_handler(
             settings.task,
             settings.model_dir,

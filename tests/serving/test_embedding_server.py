@@ -232,6 +232,7 @@ def test_request_ids_come_back_and_are_logged(
     logged = embedding.logged(identity)
     assert [event["route"] for event in logged] == ["/invocations"]
     assert logged[0]["status"] == 200
+    assert logged[0].get("inference_id") == headers.get("X-Amzn-SageMaker-Inference-Id")
     assert logged[0]["images"] == 1
     assert logged[0]["bytes"] == len(body)
 
