@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ class MlflowRegistry:
 
     def __init__(self, tracking_uri: str) -> None:
         logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri, registry_uri=tracking_uri)

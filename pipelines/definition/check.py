@@ -54,9 +54,9 @@ def all_steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def check_definition(definition: dict[str, Any]) -> None:
     """Raise DefinitionError with everything that is wrong with a definition."""
-    problems = list(_schema_problems(definition))
-    if not problems:
-        problems = [*_reference_problems(definition), *_argument_problems(definition)]
+    # Each check takes for granted what the one before it found to be so.
+    checks = (_schema_problems, _reference_problems, _argument_problems)
+    problems = next(filter(None, (list(check(definition)) for check in checks)), [])
     if problems:
         raise DefinitionError("SageMaker would refuse the definition:\n  " + "\n  ".join(problems))
 

@@ -90,7 +90,9 @@ def _check(kind: Kind, answer: dict[str, Any]) -> None:
         else:
             numbers = np.array(answer["embeddings"], float)
             if numbers.shape != (1, 512) or abs(np.linalg.norm(numbers) - 1.0) > 0.01:
-                raise FaceFlowError(f"expected one unit vector, got shape {numbers.shape}")
+                raise FaceFlowError(
+                    f"expected one unit vector of 512 numbers, got shape {numbers.shape}"
+                )
     except (KeyError, TypeError, ValueError) as error:
         raise FaceFlowError(f"unexpected answer: {error!r}") from error
     if not np.isfinite(numbers).all():

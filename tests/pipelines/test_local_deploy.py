@@ -1,0 +1,229 @@
+"""Deployment on one machine: real processes over HTTP and MLflow's registry."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faceflow_ml.errors import FaceFlowError
+from pipelines.archives import pack
+from pipelines.config import PipelineConfig, load_pipeline_config
+from pipelines.deployment.local import LocalDeployer
+from pipelines.mlflow_registry import (
+    CHALLENGER,
+    PENDING,
+    PREVIOUS,
+    REJECTED,
+    MlflowRegistry,
+)
+from pipelines.registry import Version
+from tests.pipelines.conftest import CONFIGS
+
+SERVER = Path(__file__).with_name("fake_server.py")
+GROUP = "faceflow-embedder"
+
+
+class Place:
+    """A registry, a deployer, and models that are made up."""
+
+    def __init__(self, root: Path, config: PipelineConfig) -> None:
+        self.root = root
+        self.config = config
+        self.registry = MlflowRegistry(config.tracking_uri())
+        self.said: list[str] = []
+        self.deployer = LocalDeployer(config, notice=self.said.append)
+
+    def register(self, contract_id: str, model: dict[str, Any] | None = None) -> Version:
+        folder = self.root / "made"
+        folder.mkdir(exist_ok=True)
+        document = {"contract_id": contract_id, **(model or {})}
+        (folder / "fake.json").write_text(json.dumps(document))
+        pack(folder, self.root / "made.tar.gz")
+        return self.registry.register(
+            GROUP,
+            self.root / "made.tar.gz",
+            key=contract_id,
+            model_data_url=f"s3://bucket/{contract_id}/model.tar.gz",
+            status=PENDING,
+            properties={"contract_id": contract_id},
+            evaluation={"metrics": {"roc_auc": 0.9, "tar": {"value": 0.5}}},
+            card="{}",
+            experiment="tests",
+        )
+
+    def champion(self) -> str:
+        found = self.registry.champion(GROUP)
+        assert found is not None
+        return found.contract_id
+
+
+@pytest.fixture
+def make_place(local_root: Path) -> Iterator[Callable[..., Place]]:
+    places: list[Place] = []
+
+    def make(*words: str) -> Place:
+        overrides = [
+            f"local.root={local_root}",
+            f"deploy.servers.embedder.command={json.dumps([sys.executable, str(SERVER)])}",
+            "deploy.servers.embedder.shadow_images=4",
+            *words,
+        ]
+        place = Place(local_root, load_pipeline_config(CONFIGS / "debug.yaml", overrides))
+        places.append(place)
+        return place
+
+    yield make
+    for place in places:
+        place.deployer.stop()
+
+
+def answers(url: str) -> str:
+    from pipelines.deployment.servers import Server
+
+    server = Server(0, 0, int(url.rpartition(":")[2]))
+    return str(server.invoke(b"image", "image/jpeg")["contract_id"])
+
+
+def test_the_first_model_is_deployed_when_it_is_approved(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    version = place.register("a" * 16)
+    assert place.registry.by_alias(GROUP, CHALLENGER) == version
+    with pytest.raises(FaceFlowError, match="PendingManualApproval: only approved"):
+        place.deployer.deploy("embedder")
+    assert place.registry.champion(GROUP) is None
+    done = place.deployer.deploy("embedder", approve=True)
+    assert (done.action, done.contract_id, done.contract_changed) == ("created", "a" * 16, False)
+    assert answers(done.endpoint) == "a" * 16
+    assert place.champion() == "a" * 16
+    assert place.registry.by_alias(GROUP, CHALLENGER) is None
+    again = place.deployer.deploy("embedder")
+    assert (again.action, again.endpoint) == ("unchanged", done.endpoint)
+    (status,) = place.deployer.status()
+    assert (status["alive"], status["contract_id"]) == (True, "a" * 16)
+
+
+def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
+    make_place: Callable[..., Place], tmp_path: Path
+) -> None:
+    log = tmp_path / "reembedded"
+    job = (
+        "import os; e = os.environ; "
+        f"open({str(log)!r}, 'a').write(e['FACEFLOW_OLD_CONTRACT_ID'] + '>' + "
+        "e['FACEFLOW_NEW_CONTRACT_ID'] + ' ' + str(os.path.isdir(e['FACEFLOW_MODEL_DIR'])) + '\\n')"
+    )
+    command = json.dumps([sys.executable, "-c", job])
+    place = make_place(f"deploy.after_contract_change={command}")
+    place.register("a" * 16)
+    first = place.deployer.deploy("embedder", approve=True)
+    assert not log.exists()
+    place.register("b" * 16)
+    second = place.deployer.deploy("embedder", approve=True)
+    assert (second.action, second.contract_changed) == ("updated", True)
+    assert second.previous_contract_id == "a" * 16
+    assert answers(second.endpoint) == "b" * 16
+    assert answers(first.endpoint) == "a" * 16  # kept for the way back
+    assert place.champion() == "b" * 16
+    previous = place.registry.by_alias(GROUP, PREVIOUS)
+    assert previous is not None
+    assert previous.contract_id == "a" * 16
+
+    back = place.deployer.rollback("embedder")
+    assert (back.action, back.contract_id, back.endpoint) == (
+        "rolled back",
+        "a" * 16,
+        first.endpoint,
+    )
+    assert place.champion() == "a" * 16
+    assert place.registry.get(GROUP, second.version).status == REJECTED
+    assert log.read_text().splitlines() == [
+        f"{'a' * 16}>{'b' * 16} True",
+        f"{'b' * 16}>{'a' * 16} True",
+    ]
+    with pytest.raises(FaceFlowError):
+        answers(second.endpoint)
+    with pytest.raises(FaceFlowError, match="no earlier version"):
+        place.deployer.rollback("embedder")
+    with pytest.raises(FaceFlowError, match="Rejected"):
+        place.deployer.deploy("embedder", second.version)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"dead": True}, "the model cannot be loaded"),
+        ({"broken": True}, "fails 4 of 4 requests"),
+        ({"length": 2.0}, "expected one unit vector"),
+        ({"length": float("nan")}, "numbers that are not finite"),
+        ({"contract_id": "c" * 16}, "answers with contract cccccccccccccccc"),
+    ],
+)
+def test_a_bad_server_replaces_nobody(
+    make_place: Callable[..., Place], model: dict[str, Any], reason: str
+) -> None:
+    place = make_place()
+    place.register("a" * 16)
+    first = place.deployer.deploy("embedder", approve=True)
+    place.register("b" * 16, model)
+    with pytest.raises(FaceFlowError, match=reason):
+        place.deployer.deploy("embedder", approve=True)
+    assert place.champion() == "a" * 16
+    assert answers(first.endpoint) == "a" * 16
+    state = json.loads((place.root / "deployment.json").read_text())["embedder"]
+    assert state["active"]["contract_id"] == "a" * 16
+
+
+def test_when_the_job_fails_the_old_contract_serves_on(
+    make_place: Callable[..., Place], tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    job = f"import os, sys; sys.exit(0 if os.path.exists({str(ready)!r}) else 7)"
+    place = make_place(f"deploy.after_contract_change={json.dumps([sys.executable, '-c', job])}")
+    place.register("a" * 16)
+    first = place.deployer.deploy("embedder", approve=True)
+    place.register("b" * 16)
+    with pytest.raises(FaceFlowError, match="ended with code 7"):
+        place.deployer.deploy("embedder", approve=True)
+    assert place.champion() == "a" * 16
+    assert answers(first.endpoint) == "a" * 16
+    ready.touch()
+    assert place.deployer.deploy("embedder").contract_id == "b" * 16
+    assert place.champion() == "b" * 16
+
+
+def test_registering_twice_with_one_key_makes_one_version(
+    make_place: Callable[..., Place],
+) -> None:
+    place = make_place()
+    first = place.register("a" * 16)
+    assert place.register("a" * 16).version == first.version
+    folder = place.registry.download(first, place.root / "copy")
+    assert json.loads((folder / "fake.json").read_text())["contract_id"] == "a" * 16
+
+
+def test_servers_that_were_stopped_start_again(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    place.register("a" * 16)
+    place.deployer.deploy("embedder", approve=True)
+    place.register("b" * 16)
+    place.deployer.deploy("embedder", approve=True)
+    assert place.deployer.stop() == 2
+    assert not place.deployer.status()[0]["alive"]
+    back = place.deployer.rollback("embedder")
+    assert answers(back.endpoint) == "a" * 16
+    place.deployer.stop()
+    again = place.deployer.deploy("embedder")
+    assert answers(again.endpoint) == "a" * 16
+
+
+def test_there_is_nothing_to_deploy_before_the_first_run(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    with pytest.raises(FaceFlowError, match="run the pipeline first"):
+        place.deployer.deploy("embedder")
+    with pytest.raises(FaceFlowError, match="no earlier version"):
+        place.deployer.rollback("embedder")
+    assert place.deployer.status() == []
