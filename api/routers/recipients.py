@@ -1,4 +1,9 @@
-"""Shares, for those who get them: no account, the link is enough, or the link and a password."""
+"""Shares, for those who get them: no account, the link is enough, or the link and a password.
+
+What a share shows of the album itself, thumbnails and faces, comes from routes that look at the
+share each time: signed URLs of those objects would outlive it. Copies that are made for the share
+go with it, so that theirs end when it does.
+"""
 
 from __future__ import annotations
 
@@ -74,33 +79,40 @@ def open_share(
         expires_at=share.expires_at_iso,
         live=share.live,
         allow_download=share.allow_download,
-        people=_people(services, album, share),
+        people=_people(services, album, share, token),
         count=len(held),
         photos=tuple(_photo(services, share, photo, token) for photo in photos),
         cursor=page[-1] if len(later) > limit else None,
     )
 
 
-def _people(services: ServicesDep, album: Album, share: Share) -> tuple[SharedPerson, ...]:
+def _people(
+    services: ServicesDep, album: Album, share: Share, token: str
+) -> tuple[SharedPerson, ...]:
+    base = _url(services, share)
+    return tuple(
+        SharedPerson(
+            label=row.label,
+            cover_url=f"{base}/people/{row.id}/cover?token={token}" if row.cover else None,
+        )
+        for row in _clusters(services, album, share)
+    )
+
+
+def _clusters(services: ServicesDep, album: Album, share: Share) -> list[Cluster]:
+    """The people that a share is about, as they are now."""
     found = contents.current_people(people_of(services, album), share.clusters)
     ids = dict.fromkeys(person.id for person in found if person is not None)
     rows = services.clusters.get_many([Cluster.key_of(album.id, cluster) for cluster in ids])
-    people = []
-    for row in rows:
-        if row is None:
-            continue
-        url = None
-        if row.cover is not None:
-            key = keys.crop(album.user_id, album.id, row.cover)
-            url = services.signer.sign_get(key, seconds=services.settings.view_url_seconds).url
-        people.append(SharedPerson(label=row.label, cover_url=url))
-    return tuple(people)
+    return [row for row in rows if row is not None]
+
+
+def _url(services: ServicesDep, share: Share) -> str:
+    return f"{services.settings.public_url.rstrip('/')}/shares/{share.id}"
 
 
 def _photo(services: ServicesDep, share: Share, photo: Photo, token: str) -> SharedPhoto:
-    settings = services.settings
-    thumbnail = keys.thumbnail(share.user_id, share.album_id, photo.id)
-    base = f"{settings.public_url.rstrip('/')}/shares/{share.id}/photos/{photo.id}"
+    base = f"{_url(services, share)}/photos/{photo.id}"
     full = share.allow_download and not photo.original_purged
     return SharedPhoto(
         id=photo.id,
@@ -109,7 +121,7 @@ def _photo(services: ServicesDep, share: Share, photo: Photo, token: str) -> Sha
         height=photo.height,
         taken_at=photo.exif.taken_at if photo.exif is not None else None,
         blur=photo.blur,
-        thumbnail_url=services.signer.sign_get(thumbnail, seconds=settings.view_url_seconds).url,
+        thumbnail_url=f"{base}/thumbnail?token={token}",
         view_url=f"{base}/view?token={token}",
         download_url=f"{base}/download?token={token}" if full else None,
     )
@@ -138,6 +150,73 @@ def unlock_share(
     return Unlocked(token=token, expires_in=_UNLOCK_SECONDS)
 
 
+Token = Annotated[str, Query(max_length=200)]
+"""Comes with the URLs of the share's page."""
+
+
+def _shown(
+    services: ServicesDep,
+    id: IdPath,  # noqa: A002
+    token: Token,
+) -> tuple[Share, Album]:
+    share, album = shares.available_share(services, id)
+    if not tokens.is_valid(share, "photos", token):
+        raise Unauthorized("this link has ended; open the share again")
+    return share, album
+
+
+ShownDep = Annotated[tuple[Share, Album], Depends(_shown)]
+"""A share whose page was opened a while ago."""
+
+
+def _shared_photo(services: ServicesDep, shown: ShownDep, photo_id: IdPath) -> Photo:
+    share, album = shown
+    photo = None
+    if photo_id in contents.contents_of(services, album, share).members:
+        photo = services.photos.get(Photo.key_of(album.id, photo_id))
+    if photo is None:
+        raise NotFound("there is no such photo in this share")
+    return photo
+
+
+PhotoDep = Annotated[Photo, Depends(_shared_photo)]
+
+
+# Without names, since a page of them is one look at the share, which is noted by itself.
+@router.get("/shares/{id}/photos/{photo_id}/thumbnail", include_in_schema=False)
+def read_thumbnail(services: ServicesDep, photo: PhotoDep, request: Request) -> Response:
+    """The thumbnail of a photo of the share."""
+    return _object(services, keys.thumbnail(photo.user_id, photo.album_id, photo.id), request)
+
+
+@router.get("/shares/{id}/people/{cluster_id}/cover", include_in_schema=False)
+def read_cover(
+    services: ServicesDep, shown: ShownDep, cluster_id: IdPath, request: Request
+) -> Response:
+    """The face that stands for a person of the share."""
+    share, album = shown
+    for row in _clusters(services, album, share):
+        if row.id == cluster_id and row.cover is not None:
+            return _object(services, keys.crop(album.user_id, album.id, row.cover), request)
+    raise NotFound("there is no such person in this share")
+
+
+def _object(services: ServicesDep, key: str, request: Request) -> Response:
+    """A small object of the album; the browser asks each time whether it still may show it."""
+    info = services.objects.head(key)
+    if info is None:
+        raise NotFound("there is no such picture")
+    etag = f'"{info.etag}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        data = services.objects.get(key)
+    except ObjectMissing:
+        raise NotFound("there is no such picture") from None
+    return Response(data, headers=headers, media_type=info.content_type)
+
+
 @router.get(
     "/shares/{id}/photos/{photo_id}/{size}",
     status_code=307,
@@ -146,42 +225,39 @@ def unlock_share(
 )
 def read_photo(
     services: ServicesDep,
-    id: IdPath,  # noqa: A002
-    photo_id: IdPath,
+    shown: ShownDep,
+    photo: PhotoDep,
     size: Literal["view", "download"],
-    token: Annotated[str, Query(max_length=200)],
+    token: Token,
 ) -> RedirectResponse:
     """A photo of a share; ``token`` comes with the URLs of the share's page.
 
     ``view`` is for looking at, ``download`` in full size without metadata, unless the share keeps
     it. It is made when it is first asked for.
     """
-    share, album = shares.available_share(services, id)
-    if not tokens.is_valid(share, "photos", token):
-        raise Unauthorized("this link has ended; open the share again")
-    if photo_id not in contents.contents_of(services, album, share).members:
-        raise NotFound("there is no such photo in this share")
-    photo = services.photos.get(Photo.key_of(album.id, photo_id))
-    if photo is None:
-        raise NotFound("there is no such photo in this share")
+    share, _ = shown
+    headers = {"Cache-Control": "private, max-age=300"}
     filename = None
     if size == "view":
         key = media.view_object(services, share, photo)
+        if key is None:
+            url = f"{_url(services, share)}/photos/{photo.id}/thumbnail?token={token}"
+            return RedirectResponse(url, headers=headers)
     elif share.allow_download:
         key = media.download_object(services, share, photo)
         filename = f"{safe_stem(photo.filename)}.{key.rpartition('.')[2]}"
         shares.count_download(services, share)
     else:
         raise Forbidden("the owner of this share allows no downloads")
-    seconds = services.settings.view_url_seconds
+    seconds = shares.seconds_left(share, services.settings.view_url_seconds)
     url = services.signer.sign_get(key, seconds=seconds, filename=filename).url
-    return RedirectResponse(url, headers={"Cache-Control": "private, max-age=300"})
+    return RedirectResponse(url, headers=headers)
 
 
 def _archive_view(
     services: ServicesDep, share: Share, status: archive.ArchiveStatus
 ) -> ArchiveView:
-    url = f"{services.settings.public_url.rstrip('/')}/shares/{share.id}/archive"
+    url = f"{_url(services, share)}/archive"
     return ArchiveView.model_validate({**vars(status), "url": url})
 
 

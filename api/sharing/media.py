@@ -20,8 +20,9 @@ _decoding = BoundedSemaphore(2)
 """A photo in memory may take some hundred megabytes."""
 
 
-def view_object(services: Services, share: Share, photo: Photo) -> str:
-    """Key of the photo in a size for looking at; of its thumbnail if its original is gone.
+def view_object(services: Services, share: Share, photo: Photo) -> str | None:
+    """Key of the photo in a size for looking at; None if its original is gone: there is its
+    thumbnail.
 
     Raises:
         Conflict: no copy can be made of it.
@@ -33,7 +34,7 @@ def view_object(services: Services, share: Share, photo: Photo) -> str:
         return key
     original = _original(services, photo)
     if original is None:
-        return keys.thumbnail(share.user_id, share.album_id, photo.id)
+        return None
     return _keep(services, share, photo, name, _copied(view_copy, original))
 
 

@@ -26,7 +26,7 @@ from api.repositories.table import (
 from api.services import Services
 from api.sharing.contents import choose, current_people, keep_photos, photos_of, shown_photos
 from api.sharing.passwords import hash_password
-from api.sharing.tokens import is_valid, new_secret, new_share_id
+from api.sharing.tokens import epoch, is_valid, new_secret, new_share_id
 from api.workflow.workflow import Workflow
 
 MAX_RECIPIENTS = TRANSACTION_LIMIT - 1
@@ -209,6 +209,13 @@ def opened_share(services: Services, share_id: str, token: str | None) -> tuple[
 def has_expired(share: Share) -> bool:
     """Is its time over?"""
     return share.expires_at_iso is not None and share.expires_at_iso <= now()
+
+
+def seconds_left(share: Share, most: int) -> int:
+    """How long a URL that is given out now may be good: no longer than the share is."""
+    if share.expires_at_iso is None:
+        return most
+    return max(1, min(most, int(epoch(share.expires_at_iso) - epoch(now()))))
 
 
 def is_open(share: Share | None) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from booth import Booth
+from booth import Booth, jpeg
 from fastapi.testclient import TestClient
 from visits import Headers, download, make, opened
 
 from api import ids
+from api.domain.models import Cluster, Photo
+from api.objects import keys
 from api.services import Services
 from api.sharing import passwords, shares, tokens
 
@@ -147,6 +150,57 @@ def test_revoke_removes_what_was_made(
     assert client.patch(url, json={"live": True}, headers=alice).status_code == 410
 
 
+def _everything(client: TestClient, page: dict) -> list[str]:
+    """Every URL of a recipient's page, and those that they lead to."""
+    urls = [url for person in page["people"] for url in [person["coverUrl"]] if url]
+    for photo in page["photos"]:
+        urls += [photo["thumbnailUrl"], photo["viewUrl"], photo["downloadUrl"]]
+    answers = [client.get(url, follow_redirects=False) for url in urls]
+    return urls + [found.headers["location"] for found in answers if found.is_redirect]
+
+
+def test_nothing_of_a_share_outlives_its_revocation(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    cover = services.clusters.get(Cluster.key_of(booth.album.id, booth.cluster(0))).cover
+    crop = keys.crop("alice", booth.album.id, cover)
+    services.objects.put(crop, jpeg(3, (20, 20)), "image/jpeg")
+    share = make(client, booth, alice)
+    purged = services.photos.get(Photo.key_of(booth.album.id, booth.with_person(0)[0]))
+    services.photos.update(purged, original_purged=True)
+    page = opened(client, share)
+    page["photos"][0]["downloadUrl"] = page["photos"][0]["viewUrl"]  # it has none
+    urls = _everything(client, page)
+    assert len(urls) > 3 * len(page["photos"])
+    for url in urls:
+        answer = client.get(url)
+        assert answer.status_code == 200, url
+        assert answer.headers["content-type"] == "image/jpeg"
+    thumbnail = page["photos"][0]["thumbnailUrl"]
+    first = client.get(thumbnail)
+    # Whatever a browser has kept, it asks before it shows it again.
+    assert first.headers["cache-control"] == "private, no-cache"
+    known = {"If-None-Match": first.headers["etag"]}
+    assert client.get(thumbnail, headers=known).status_code == 304
+    assert client.delete(f"/shares/{share['id']}", headers=alice).status_code == 204
+    assert {client.get(url).status_code for url in urls} <= {404, 410}
+    assert client.get(thumbnail, headers=known).status_code == 410
+
+
+def test_urls_end_with_their_share(
+    client: TestClient, booth: Booth, alice: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    share = make(client, booth, alice, expiresAt="2030-01-01T00:02:00Z")
+    page = opened(client, share)
+    clock.seconds = 60
+    before = time.time()
+    target = client.get(page["photos"][0]["viewUrl"], follow_redirects=False).headers["location"]
+    assert int(re.search(r"expires=(\d+)", target)[1]) <= before + 61
+    clock.seconds = 121
+    assert client.get(page["photos"][0]["thumbnailUrl"]).status_code == 410
+
+
 def test_no_downloads(client: TestClient, booth: Booth, alice: Headers) -> None:
     share = make(client, booth, alice, allowDownload=False)
     photo = opened(client, share)["photos"][0]
@@ -162,8 +216,12 @@ def test_photos_outside_the_share_are_not_there(
     share = make(client, booth, alice)
     inside = opened(client, share)["photos"][0]
     outside = booth.with_person(2)[0]
-    url = inside["viewUrl"].replace(inside["id"], outside)
-    assert client.get(url).status_code == 404
+    for url in (inside["viewUrl"], inside["thumbnailUrl"]):
+        assert client.get(url.replace(inside["id"], outside)).status_code == 404
+        assert client.get(url.replace("token=", "token=1")).status_code == 401
+    page = opened(client, share)
+    cover = page["people"][0]["coverUrl"]
+    assert client.get(cover.replace(booth.cluster(0), booth.cluster(2))).status_code == 404
 
 
 def test_others_and_nobody(
