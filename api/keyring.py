@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from api.settings import Settings
@@ -84,5 +84,10 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def _sign(key: bytes, purpose: str, message: str) -> str:
-    own = hmac.new(key, f"faceflow:{purpose}".encode(), hashlib.sha256).digest()
-    return hmac.new(own, message.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(_own(key, purpose), message.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _own(key: bytes, purpose: str) -> bytes:
+    """The key of a purpose; there are few, and a page of photos asks for hundreds of signatures."""
+    return hmac.digest(key, f"faceflow:{purpose}".encode(), "sha256")

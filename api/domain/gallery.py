@@ -75,15 +75,15 @@ def show_face(people: People, face: int) -> ShownFace:
 
 def show_cluster(people: People, code: int, faces: int) -> ShownCluster:
     """One person who has faces, with up to so many of them."""
-    members = people.members(code)
-    best = best_first(people, members)
+    summary = people.summary
+    best = best_first(people, people.members(code))[:faces] if faces else np.empty(0, np.int64)
     return ShownCluster(
         person=people.persons[code],
-        size=len(members),
-        photos=len(np.unique(people.table.photo[members])),
-        confidence=round(float(people.confidence[members].mean()), 4),
-        faces=tuple(show_face(people, face) for face in best[:faces].tolist()),
-        cover=show_face(people, int(best[0])),
+        size=int(people.sizes[code]),
+        photos=int(summary.photos[code]),
+        confidence=round(float(summary.confidence[code]), 4),
+        faces=tuple(show_face(people, face) for face in best.tolist()),
+        cover=show_face(people, int(summary.cover[code])),
     )
 
 
@@ -104,7 +104,8 @@ def list_clusters(
         f"{10**9 - int(people.sizes[code]):010d}{people.persons[code].id}": code for code in codes
     }
     chosen, more = _page(sorted(keys), fingerprint("clusters", str(hidden)), limit, cursor)
-    people.index_members()
+    if faces:
+        people.index_members()
     clusters = tuple(show_cluster(people, keys[key], faces) for key in chosen)
     return ShownClusters(clusters, len(codes), more)
 

@@ -11,7 +11,9 @@ from api.domain.edits import code_of
 from api.domain.gallery import list_photos
 from api.domain.ingest_rows import Duplicate
 from api.domain.ledger import people_of
-from api.domain.models import Album, Face, Photo, PhotoStatus
+from api.domain.models import Album, FaceBox, Photo, PhotoStatus
+from api.domain.rows import shown_confidence
+from api.domain.state import People
 from api.errors import Conflict
 from api.repositories.records import Repository
 from api.repositories.table import ConditionFailed, Expect, Index
@@ -47,14 +49,20 @@ class PhotoFilter:
 
 
 @dataclass(frozen=True)
-class PhotoWithFaces:
-    """A photo and the rows of its faces, in the order of the photo's own list.
+class PhotoFace:
+    """A face of a photo, and who it is; ``cluster`` None: nobody (yet)."""
 
-    A face whose row is not there (yet, or any more) is left out.
-    """
+    face: FaceBox
+    cluster: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class PhotoWithFaces:
+    """A photo and its faces, in the order of the photo's own list."""
 
     photo: Photo
-    faces: tuple[Face, ...]
+    faces: tuple[PhotoFace, ...]
 
 
 def page(
@@ -81,18 +89,23 @@ def page(
         found += [photo for photo in some if chosen.matches(photo)]
         if cursor is None or len(found) >= limit:
             break
-    return with_faces(services, album.id, found), cursor
+    return with_faces(services, album, found), cursor
 
 
-def with_faces(services: Services, album_id: str, photos: Sequence[Photo]) -> list[PhotoWithFaces]:
-    """Photos with the rows of their faces, read together."""
-    wanted = [face.id for photo in photos for face in photo.faces]
-    rows = services.faces.get_many([Face.key_of(album_id, face_id) for face_id in wanted])
-    by_id = {row.id: row for row in rows if row is not None}
+def with_faces(services: Services, album: Album, photos: Sequence[Photo]) -> list[PhotoWithFaces]:
+    """Photos with who is in them."""
+    people = people_of(services, album)
     return [
-        PhotoWithFaces(photo, tuple(by_id[face.id] for face in photo.faces if face.id in by_id))
-        for photo in photos
+        PhotoWithFaces(photo, tuple(_who(people, face) for face in photo.faces)) for photo in photos
     ]
+
+
+def _who(people: People, face: FaceBox) -> PhotoFace:
+    number = people.table.number.get(face.id)
+    person = None if number is None else people.person_of(number)
+    if number is None or person is None:
+        return PhotoFace(face, None, None)
+    return PhotoFace(face, person.id, shown_confidence(people, number))
 
 
 def find(services: Services, user_id: str, photo_id: str) -> Photo | None:

@@ -62,7 +62,7 @@ def _codes_in(after: People, before: People) -> Ints:
 def cluster_row(album: Album, people: People, code: int) -> Cluster:
     """The row of a person who has faces."""
     person = people.persons[code]
-    members = people.members(code)
+    summary = people.summary
     return Cluster(
         id=person.id,
         album_id=album.id,
@@ -70,16 +70,16 @@ def cluster_row(album: Album, people: People, code: int) -> Cluster:
         created_at=person.created_at,
         label=person.label,
         hidden=person.hidden,
-        size=len(members),
-        photos=len(np.unique(people.table.photo[members])),
-        confidence=round(float(people.confidence[members].mean()), 4),
-        cover=people.table.face_id(int(best_first(people, members)[0])),
+        size=int(people.sizes[code]),
+        photos=int(summary.photos[code]),
+        confidence=round(float(summary.confidence[code]), 4),
+        cover=people.table.face_id(int(summary.cover[code])),
     )
 
 
 def best_first(people: People, faces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Faces by falling quality; equal ones by id."""
-    return faces[np.lexsort((people.table.ids[faces], -people.table.quality[faces]))]
+    return faces[np.argsort(people.table.rank[faces])]
 
 
 def face_row(album: Album, people: People, face: int) -> Update:
@@ -102,8 +102,6 @@ def shown_confidence(people: People, face: int) -> float:
 
 def row_writes(album: Album, people: People, changes: Difference) -> list[RowWrite]:
     """Writes that bring the rows from one point of the log to another; they may be repeated."""
-    if len(changes.clusters) > 8:
-        people.index_members()
     writes: list[RowWrite] = [face_row(album, people, int(face)) for face in changes.faces]
     for cluster in changes.clusters:
         code = people.code.get(cluster)

@@ -52,6 +52,18 @@ class FaceTable:
         """The number of each photo id."""
         return {photo.decode(): k for k, photo in enumerate(self.photo_ids.tolist())}
 
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """(n,) place of each face by falling quality; equal ones by id."""
+        rank = np.empty(len(self.ids), dtype=np.int64)
+        rank[self.by_rank[:-1]] = np.arange(len(self.ids))
+        return rank
+
+    @cached_property
+    def by_rank(self) -> NDArray[np.int64]:
+        """(n + 1,) the face of each place; at the end -1, the face of none."""
+        return np.append(np.lexsort((self.ids, -self.quality)), -1)
+
     def face_id(self, number: int) -> str:
         """The id of a face."""
         return str(self.ids[number].decode())
@@ -85,6 +97,21 @@ class Person:
     created_at: str
     label: str | None = None
     hidden: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What lists show of persons.
+
+    Attributes:
+        photos: (m,) photos that each is in.
+        confidence: (m,) mean of each one's faces; 0 without any.
+        cover: (m,) the best face of each, of the highest quality; -1 without any.
+    """
+
+    photos: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    cover: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +188,24 @@ class People:
     def index_members(self) -> None:
         """Sort once, so that many calls of `members` are quick."""
         _ = self._by_cluster
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Of every person, at once: of 500 that is many times faster than one by one."""
+        m = len(self.persons)
+        held = np.flatnonzero(self.cluster >= 0)
+        cluster = self.cluster[held].astype(np.int64)
+        # Sorting is an order of magnitude quicker than `numpy.unique`, which hashes.
+        pairs = np.sort(cluster * max(len(self.table.photo_ids), 1) + self.table.photo[held])
+        pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
+        sums = np.bincount(cluster, weights=self.confidence[held], minlength=m)
+        best = np.full(m, len(self.table), dtype=np.int64)
+        np.minimum.at(best, cluster, self.table.rank[held])
+        return Summary(
+            photos=np.bincount(pairs // max(len(self.table.photo_ids), 1), minlength=m),
+            confidence=sums / np.maximum(self.sizes, 1),
+            cover=self.table.by_rank[best],
+        )
 
     def alive(self) -> list[int]:
         """The persons that have faces."""

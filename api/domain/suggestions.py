@@ -127,9 +127,14 @@ def _side(people: People, centers: Centers, *, only_named: bool) -> _Side:
 
 def _closest(first: _Side, second: _Side, threshold: float) -> Floats:
     """(k, l) probability for each two, by the closest of their ways of looking."""
-    similarity = np.full((len(first.codes), len(second.codes)), -1.0, dtype=np.float32)
-    rows, columns = np.meshgrid(first.owner, second.owner, indexing="ij")
-    np.maximum.at(similarity, (rows, columns), first.means @ second.means.T)
+    # Modes in the order of whose they are, so that those of one person are neighbours. Everyone
+    # here has a mode.
+    rows, columns = np.argsort(first.owner), np.argsort(second.owner)
+    similarity = first.means[rows] @ second.means[columns].T
+    starts = np.searchsorted(first.owner[rows], np.arange(len(first.codes)))
+    similarity = np.maximum.reduceat(similarity, starts, axis=0)
+    starts = np.searchsorted(second.owner[columns], np.arange(len(second.codes)))
+    similarity = np.maximum.reduceat(similarity, starts, axis=1)
     return same_person(similarity, threshold)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
+
+from pydantic_core import to_json
 
 from api.keyring import Keyring
 from api.objects.signer import SignedUrl
 
 _PURPOSE = "object-url"
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]*")
+"""What `quote` leaves as it is."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Grant:
 
     def message(self) -> str:
         """What is signed: JSON, so that no two grants have the same."""
-        return json.dumps(
+        return to_json(
             [
                 self.method,
                 self.key,
@@ -48,19 +53,22 @@ class Grant:
                 self.upload,
                 self.number,
             ]
-        )
+        ).decode()
 
-    def query(self) -> dict[str, str]:
+    def query(self) -> str:
         """Its part of the URL besides the key; the type travels as a header."""
-        named = {
-            "expires": self.expires,
-            "filename": self.filename,
-            "type": self.content_type,
-            "size": self.size,
-            "upload": self.upload,
-            "part": self.number,
-        }
-        return {name: str(value) for name, value in named.items() if value is not None}
+        parts = [f"expires={self.expires}"]
+        if self.filename is not None:
+            parts.append(f"filename={quote_plus(self.filename)}")
+        if self.content_type is not None:
+            parts.append(f"type={quote_plus(self.content_type)}")
+        if self.size is not None:
+            parts.append(f"size={self.size}")
+        if self.upload is not None:
+            parts.append(f"upload={quote_plus(self.upload)}")
+        if self.number is not None:
+            parts.append(f"part={self.number}")
+        return "&".join(parts)
 
 
 class HmacSigner:
@@ -93,12 +101,16 @@ class HmacSigner:
         return genuine and time.time() < grant.expires
 
     def _sign(self, grant: Grant, headers: Mapping[str, str]) -> SignedUrl:
-        query = grant.query() | {"signature": self._keyring.sign(_PURPOSE, grant.message())}
+        signature = self._keyring.sign(_PURPOSE, grant.message())
+        key = grant.key if _PLAIN.fullmatch(grant.key) else quote(grant.key)
         return SignedUrl(
-            url=f"{self._base}{quote(grant.key)}?{urlencode(query)}",
+            url=f"{self._base}{key}?{grant.query()}&signature={signature}",
             method=grant.method,
-            expires_at=datetime.fromtimestamp(grant.expires, UTC)
-            .isoformat()
-            .replace("+00:00", "Z"),
+            expires_at=_iso(grant.expires),
             headers=headers,
         )
+
+
+@lru_cache(maxsize=256)
+def _iso(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

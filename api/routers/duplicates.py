@@ -47,7 +47,7 @@ def _photo(services: ServicesDep, album: Album, photo_id: str) -> Photo:
 def _changed(services: ServicesDep, album: Album, photo: Photo) -> PhotoView:
     uploads.touch(services, album.user_id, album.id)
     events.publish(album.id, events.Event("photos", {"changed": [photo.id]}))
-    (entry,) = photos.with_faces(services, album.id, [_photo(services, album, photo.id)])
+    (entry,) = photos.with_faces(services, album, [_photo(services, album, photo.id)])
     return photo_view(services, entry)
 
 
@@ -65,7 +65,7 @@ def list_duplicates(
     rows = page.records
     wanted = sorted({row.keeper for row in rows} | {row.photo_id for row in rows})
     found = services.photos.get_many([Photo.key_of(album.id, photo_id) for photo_id in wanted])
-    entries = photos.with_faces(services, album.id, [p for p in found if p is not None])
+    entries = photos.with_faces(services, album, [p for p in found if p is not None])
     views = {entry.photo.id: photo_view(services, entry) for entry in entries}
     groups = []
     for keeper, members in groupby(rows, key=lambda row: row.keeper):

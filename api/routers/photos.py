@@ -55,7 +55,7 @@ def list_photos(
 def get_photo(services: ServicesDep, user: UserDep, pid: PhotoPath) -> PhotoView:
     """One photo, with a URL of its original."""
     album, photo = _find(services, user, pid)
-    (entry,) = photos.with_faces(services, album.id, [photo])
+    (entry,) = photos.with_faces(services, album, [photo])
     return photo_view(services, entry)
 
 

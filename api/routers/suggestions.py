@@ -11,6 +11,7 @@ from api.domain import gallery, suggestions
 from api.domain.labels import linked_people
 from api.domain.ledger import people_of
 from api.domain.models import Album
+from api.domain.state import People
 from api.domain.suggestions import Suggestion
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import RequestBody, Schema
@@ -76,27 +77,45 @@ class PeopleList(Schema):
     people: tuple[PersonView, ...]
 
 
-def _view(services: Services, album: Album, suggestion: Suggestion) -> SuggestionView:
-    other = album
-    if suggestion.album_id != album.id:
-        found = services.albums.get(Album.key_of(album.user_id, suggestion.album_id))
-        other = found or album
-    return SuggestionView(
-        id=suggestion.id,
-        kind=suggestion.kind,
-        first=_cluster(services, album, suggestion.first),
-        second=_cluster(services, other, suggestion.second),
-        album_id=suggestion.album_id,
-        name=suggestion.name,
-        probability=suggestion.probability,
-        saved=suggestion.saved,
-    )
+class _Views:
+    """Makes the views of suggestions; reads each album's people once."""
 
+    def __init__(self, services: Services, album: Album) -> None:
+        self._services = services
+        self._album = album
+        self._known: dict[str, tuple[Album, People]] = {}
 
-def _cluster(services: Services, album: Album, cluster: str) -> ClusterView:
-    people = people_of(services, album)
-    shown = gallery.show_cluster(people, people.code[cluster], FEW_FACES)
-    return PeopleViews(services, album).cluster(shown)
+    def suggestion(self, suggestion: Suggestion) -> SuggestionView | None:
+        """None: one of the two has gone since."""
+        first = self._cluster(self._album.id, suggestion.first)
+        second = self._cluster(suggestion.album_id, suggestion.second)
+        if first is None or second is None:
+            return None
+        return SuggestionView(
+            id=suggestion.id,
+            kind=suggestion.kind,
+            first=first,
+            second=second,
+            album_id=suggestion.album_id,
+            name=suggestion.name,
+            probability=suggestion.probability,
+            saved=suggestion.saved,
+        )
+
+    def _cluster(self, album_id: str, cluster: str) -> ClusterView | None:
+        if album_id not in self._known:
+            found: Album | None = self._album
+            if album_id != self._album.id:
+                found = self._services.albums.get(Album.key_of(self._album.user_id, album_id))
+            if found is None:
+                return None
+            self._known[album_id] = found, people_of(self._services, found)
+        album, people = self._known[album_id]
+        code = people.code.get(cluster)
+        if code is None or not people.sizes[code]:
+            return None
+        shown = gallery.show_cluster(people, code, FEW_FACES)
+        return PeopleViews(self._services, album).cluster(shown)
 
 
 @router.get("/albums/{id}/suggestions", operation_id="listSuggestions")
@@ -105,8 +124,10 @@ def list_suggestions(
 ) -> Suggestions:
     """Pairs that may be one person, those that save most work first."""
     found = suggestions.suggest(services, album)
-    views = tuple(_view(services, album, suggestion) for suggestion in found[:limit])
-    return Suggestions(suggestions=views, total=len(found))
+    views = [*map(_Views(services, album).suggestion, found[:limit])]
+    return Suggestions(
+        suggestions=tuple(view for view in views if view is not None), total=len(found)
+    )
 
 
 @router.post("/albums/{id}/suggestions/{suggestion_id}", operation_id="answerSuggestion")

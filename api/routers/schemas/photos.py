@@ -93,12 +93,12 @@ def photo_view(services: Services, entry: PhotoWithFaces) -> PhotoView:
         error=photo.error if photo.status is PhotoStatus.FAILED else None,
         faces=tuple(
             FaceView(
-                id=face.id,
-                box=face.box,
-                score=face.score,
-                cluster=face.cluster,
-                confidence=face.confidence,
+                id=seen.face.id,
+                box=seen.face.box,
+                score=seen.face.score,
+                cluster=seen.cluster,
+                confidence=seen.confidence,
             )
-            for face in entry.faces
+            for seen in entry.faces
         ),
     )
