@@ -1,25 +1,27 @@
-"""Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``.
-
-Other commands: ``python -m api consent``, ``python -m api export-corrections``.
-"""
+"""Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``; other work on
+what it keeps: ``python -m api reembed --data DIR``."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import uvicorn
 
-from api.commands import consent, export_corrections
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
+from api.reembed import reembed_albums
 from api.settings import Settings
 
-app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-app.command()(consent)
-app.command()(export_corrections)
+app = typer.Typer(add_completion=False)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -27,12 +29,7 @@ def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False
-        ),
-    ] = None,
+    data: Data = None,
     demo: Annotated[
         Path | None,
         typer.Option(help="Photos for an album of the user demo.", exists=True, file_okay=False),
@@ -44,8 +41,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    given: dict[str, Any] = {} if data is None else {"data": data}
-    settings = Settings(**given)
+    settings = _settings(data)
     if "public_url" not in settings.model_fields_set:
         name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
@@ -71,5 +67,37 @@ def serve(
     )
 
 
+@app.command()
+def reembed(
+    data: Data = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Look through every album, not only stale ones.")
+    ] = False,
+) -> None:
+    """Give albums the vectors of the embedder that is installed now.
+
+    Each album keeps its old vectors until it switches, its people, their names and what was
+    decided. Run again after an interruption, it goes on where it was; the application may be
+    running. Exit status 1: some albums could not be done, and stay as they are.
+
+    Example: python -m api reembed --data data
+    """
+    settings = _settings(data)
+    configure_logs(settings.log_level)
+    try:
+        outcome = reembed_albums(settings, every=every, say=lambda text: typer.echo(text, err=True))
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{outcome.done} albums done, {outcome.failed} failed")
+    if outcome.failed:
+        sys.exit(1)
+
+
+def _settings(data: Path | None) -> Settings:
+    given: dict[str, Any] = {} if data is None else {"data": data}
+    return Settings(**given)
+
+
 if __name__ == "__main__":
-    app(prog_name="python -m api")
+    app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +43,10 @@ from api.server.web import WebClient, web_folder
 from api.services import Services
 from api.settings import Settings
 from api.sharing.notify import resume_mails
+from api.workflow.reembedding import start_stale
 from api.workflow.runner import LocalWorkflow
+
+_log = logging.getLogger(__name__)
 
 _ROUTERS = (
     albums,
@@ -84,7 +88,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         workflow.resume()
         resume_mails(opened, workflow)
         stopped = Event()
-        tidier = Thread(target=_tidy, args=(opened, stopped), name="tidy", daemon=True)
+        tidier = Thread(target=_tidy, args=(opened, workflow, stopped), name="tidy", daemon=True)
         tidier.start()
         try:
             yield
@@ -132,8 +136,13 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     return app
 
 
-def _tidy(services: Services, stopped: Event) -> None:
-    """Now and then remove what has expired, and what stopped processes left half-written."""
+def _tidy(services: Services, workflow: LocalWorkflow, stopped: Event) -> None:
+    """Bring albums of another embedder up to date; then, now and then, remove what has expired, and
+    what stopped processes left half-written."""
+    try:
+        start_stale(services, workflow)
+    except Exception:  # noqa: BLE001 - the albums stay as they are, and everything works
+        _log.exception("albums of another embedder were not looked for")
     while True:
         if isinstance(services.table, SqliteTable):
             services.table.remove_expired()

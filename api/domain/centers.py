@@ -11,7 +11,7 @@ import numpy as np
 
 from api.domain.log import people_before
 from api.domain.models import Album
-from api.domain.runs import pack, unpack
+from api.domain.runs import NOBODY, pack, unpack
 from api.domain.state import Centers, Floats, People
 from api.domain.vectors import Vectors
 from api.objects import keys
@@ -20,14 +20,22 @@ from api.services import Services
 
 
 def keep_centers(services: Services, album: Album, people: People, vectors: Floats) -> None:
-    """Keep the sums after a run."""
-    assert people.head is not None  # the run's own entry
-    centers = Centers(people, _sums(people, vectors))
-    key = keys.centers(album.user_id, album.id, people.head)
-    data = pack({"sums": centers.sums})
-    services.objects.put(key, data, "application/octet-stream")
+    """Keep the sums after a run that had every vector at hand."""
+    _keep(services, album, Centers(people, _sums(people, vectors)))
+
+
+def follow_centers(services: Services, album: Album, people: People) -> None:
+    """Keep the sums after a run that had few vectors at hand."""
+    _keep(services, album, centers_of(services, album, people))
+
+
+def _keep(services: Services, album: Album, centers: Centers) -> None:
+    head = centers.people.head
+    assert head is not None  # the run's own entry
+    key = keys.centers(album.user_id, album.id, head)
+    services.objects.put(key, pack({"sums": centers.sums}), "application/octet-stream")
     services.memory.of(album.id).centers = centers
-    prefix = key.removesuffix(f"{people.head}.npz")
+    prefix = key.removesuffix(f"{head}.npz")
     stale = [info.key for info in services.objects.list_objects(prefix) if info.key != key]
     services.objects.delete(stale)
 
@@ -36,13 +44,19 @@ def centers_of(services: Services, album: Album, people: People) -> Centers:
     """The sums of the people as they are now."""
     remembered = services.memory.of(album.id)
     base = remembered.centers or _kept(services, album)
-    if base is not None and len(base.people.table) == len(people.table):
+    if base is not None and base.people.contract != people.contract:
+        base = _kept(services, album)  # another process has switched to another embedder
+    if base is not None and _comparable(base.people, people):
         centers = _moved(services, album, base, people)
     else:
         vectors = Vectors(services, album, people.contract or services.engine.contract_id)
         centers = Centers(people, _sums(people, vectors.all(people)))
     remembered.centers = centers
     return centers
+
+
+def _comparable(base: People, people: People) -> bool:
+    return base.contract == people.contract and len(base.table) <= len(people.table)
 
 
 def _kept(services: Services, album: Album) -> Centers | None:
@@ -71,7 +85,9 @@ def _moved(services: Services, album: Album, base: Centers, people: People) -> C
     """From the sums at one point of the log to those at another."""
     if base.people is people:
         return base
-    old, new = base.people.mode, people.mode
+    # Faces that have come since were nobody's.
+    come = np.full(len(people.table) - len(base.people.table), NOBODY, dtype=np.int32)
+    old, new = np.append(base.people.mode, come), people.mode
     m_old, m_new = len(base.people.persons), len(people.persons)
     # Of each old cluster, the part that is together still and largest goes as a whole: its sum is
     # the old sum less the other parts'. Only those are read.

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from api.domain.certainty import face_confidence
+from api.domain.certainty import face_confidence, joined_confidence
 from api.domain.runs import NOBODY, Ids, MachineRun
 from api.domain.state import GONE, Floats, Ints, People, as_ids
 from api.domain.vectors import has_vector
@@ -179,46 +179,46 @@ def _names(
     return [next(fresh) if name is None else name for name in names]
 
 
-def assign_new(
-    people: People, vectors: Floats, threshold: float, model: ConfidenceModel, first_new: int
-) -> MachineRun:
-    """Let new faces join the clusters that there are, or found new ones together.
-
-    Args:
-        people: with the new faces, which are nobody's yet.
-        vectors: (n, 512) of all.
-        threshold: see `faceflow_ml.cluster_faces`.
-        model: how sure groups are, of the same embedder.
-        first_new: number of the first new face.
-    """
-    looked = people.unassigned()
-    if len(looked) > _LEFTOVERS:
-        looked = looked[looked >= first_new]
-    return assign(people, vectors, threshold, model, looked)
+def leftovers(people: People, first_new: int) -> NDArray[np.int64]:
+    """The faces of nobody that are looked at when those from ``first_new`` on have come."""
+    nobody = people.unassigned()
+    return nobody[nobody >= first_new] if len(nobody) > _LEFTOVERS else nobody
 
 
 def assign(
     people: People,
+    faces: NDArray[np.int64],
     vectors: Floats,
+    sums: Floats,
     threshold: float,
     model: ConfidenceModel,
-    faces: NDArray[np.int64],
 ) -> MachineRun:
-    """`assign_new` of these faces of nobody."""
-    usable = has_vector(vectors) & (people.cluster != GONE)
-    member = np.flatnonzero(usable & (people.cluster >= 0))
-    looked = faces[usable[faces]]
-    modes, row = np.unique(people.mode[member], return_inverse=True)
-    sums = np.zeros((len(modes), vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, row, vectors[member])
+    """Let faces of nobody join the clusters that there are, or found new ones together.
+
+    The others are known by their sums alone: an album of a hundred thousand is not read for one
+    more photo.
+
+    Args:
+        people: with the faces.
+        faces: (f,) their numbers.
+        vectors: (f, 512) of them; those without one stay nobody's.
+        sums: (m, 512) of the vectors of each mode, see `Centers`; m may be less than there are.
+        threshold: see `faceflow_ml.cluster_faces`.
+        model: how sure groups are, of the same embedder.
+    """
+    usable = has_vector(vectors)
+    looked, own = faces[usable], vectors[usable]
+    counts = np.bincount(people.mode[people.mode >= 0], minlength=len(people.persons))
+    modes = np.flatnonzero((counts[: len(sums)] > 0) & has_vector(sums))
     state = GroupState(
         ids=np.array([people.persons[mode].id for mode in modes.tolist()], dtype=np.str_),
-        sums=sums,
-        counts=np.bincount(row, minlength=len(modes)).astype(np.int64),
+        sums=sums[modes],
+        counts=counts[modes].astype(np.int64),
         next_number=1,
     )
-    assigned = IncrementalAssigner(state, threshold).assign(
-        vectors[looked],
+    assigner = IncrementalAssigner(state, threshold)
+    assigned = assigner.assign(
+        own,
         people.table.photo[looked],
         _excluded(people, looked),
         quality=people.table.quality[looked],
@@ -228,10 +228,7 @@ def assign(
         name if name is None or name in people.code else made.setdefault(name, new_id())
         for name in assigned
     ]
-    everyone = np.concatenate([member, looked])
-    now = [people.persons[mode].id for mode in people.mode[member].tolist()]
-    sure = face_confidence(vectors[everyone], [*now, *after], model)
-    return _run(people, looked, after, sure[len(member) :])
+    return _run(people, looked, after, joined_confidence(own, assigned, assigner.state, model))
 
 
 def _excluded(people: People, faces: NDArray[np.int64]) -> list[set[str]]:

@@ -55,7 +55,7 @@ class Album(Record):
     linked: bool = False
     """May its people be recognised in the user's other linked albums?"""
     contract_id: str | None = None
-    """Of its vectors; None before the first face."""
+    """Of its vectors, once all of them have it; see `workflow.reembedding`."""
     version: int = 0
     """Grows with every change that a client may want to see."""
 
@@ -66,6 +66,10 @@ class Album(Record):
     def key_of(user_id: str, album_id: str) -> Key:
         """Albums are found by their owner, so that others' are simply not there."""
         return Key(f"USER#{user_id}", f"ALBUM#{album_id}")
+
+    def index_attributes(self) -> dict[str, str]:
+        # For the application's own work on every album; no route reads it.
+        return {"gsi1pk": "ALBUM", "gsi1sk": self.id}
 
 
 class PhotoStatus(StrEnum):
@@ -239,6 +243,8 @@ class JobKind(StrEnum):
 
     INGEST = "ingest"
     RECLUSTER = "recluster"
+    REEMBED = "reembed"
+    """Give the album the vectors of another embedder."""
     ARCHIVE = "archive"
     ERASE = "erase"
     MAIL = "mail"

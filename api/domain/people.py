@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from api.domain.centers import keep_centers
+from api.domain.centers import centers_of, follow_centers, keep_centers
 from api.domain.certainty import default_model
 from api.domain.decisions import Run
-from api.domain.grouping import NewFaces, assign, assign_new, group_all
+from api.domain.grouping import NewFaces, assign, group_all, leftovers
 from api.domain.ledger import Outcome, append_run, ledger_of, people_of
 from api.domain.log import people_before, read_log
-from api.domain.models import Album, Face, Ledger
+from api.domain.models import Album, Face, JobKind, Ledger
 from api.domain.rows import face_row
 from api.domain.run_projection import with_new_faces
 from api.domain.runs import NOBODY, MachineRun
@@ -57,6 +57,12 @@ def recluster(services: Services, album: Album, progress: Progress | None = None
     _update(services, album, progress, everything=True)
 
 
+def is_current(services: Services, album: Album) -> bool:
+    """Are its people grouped by vectors of the embedder that is there now, if at all? If not, new
+    faces have to wait for `workflow.reembedding`: vectors of two embedders cannot be compared."""
+    return people_of(services, album).contract in (None, services.engine.contract_id)
+
+
 def settle(services: Services, album: Album, decision_id: str) -> None:
     """Look again at the faces that an undo left with nobody: they had joined those whom it took
     elsewhere. Run again after a crash, it goes on or does nothing.
@@ -71,16 +77,17 @@ def settle(services: Services, album: Album, decision_id: str) -> None:
         faces = _left_alone(before, seen)
         if not len(faces) or seen.contract != services.engine.contract_id:
             return
-        vectors = Vectors(services, album, seen.contract).all(seen)
+        vectors = Vectors(services, album, seen.contract).of(seen, faces)
+        sums = centers_of(services, album, seen).sums
         threshold = services.engine.threshold
         model = services.engine.confidence or default_model(threshold)
-        run = assign(seen, vectors, threshold, model, faces)
+        run = assign(seen, faces, vectors, sums, threshold, model)
         if not len(run.faces):
             return
         payload = Run(contract=seen.contract, full=False)
         outcome = append_run(services, album, seen, run, payload, full=False)
         if outcome is not None:
-            keep_centers(services, album, outcome.people, vectors)
+            follow_centers(services, album, outcome.people)
             return
     raise Conflict("photos come and go while people are grouped; try again")
 
@@ -126,14 +133,19 @@ def _try_update(services: Services, album: Album, *, everything: bool) -> bool:
     if plan is None:
         return True
     old = len(seen.table)
-    known = vectors.all(seen) if old else plan.fresh.vectors[:0]
-    everyone: Floats = np.concatenate([known, plan.fresh.vectors])
     threshold = services.engine.threshold
     model = services.engine.confidence or default_model(threshold)
+    everyone: Floats | None = None
     if plan.full:
+        known = vectors.all(seen) if old else plan.fresh.vectors[:0]
+        everyone = np.concatenate([known, plan.fresh.vectors])
         run = group_all(plan.people, everyone, threshold, model)
     else:
-        run = assign_new(plan.people, everyone, threshold, model, first_new=old)
+        faces = leftovers(plan.people, first_new=old)
+        left, come = faces[faces < old], faces[faces >= old]
+        looked = np.concatenate([vectors.of(seen, left), plan.fresh.vectors[come - old]])
+        sums = centers_of(services, album, seen).sums
+        run = assign(plan.people, faces, looked, sums, threshold, model)
     run = _with_faces(run, plan.fresh)
     if not len(run.faces) and not len(run.new_faces) and seen.contract == contract:
         _note_full(services, album, plan)
@@ -143,7 +155,10 @@ def _try_update(services: Services, album: Album, *, everything: bool) -> bool:
     if outcome is None:
         return False
     vectors.add(outcome.people.table, old, plan.fresh.vectors)
-    keep_centers(services, album, outcome.people, everyone)
+    if everyone is not None:
+        keep_centers(services, album, outcome.people, everyone)
+    else:
+        follow_centers(services, album, outcome.people)
     return True
 
 
@@ -214,7 +229,9 @@ def run_recluster(context: JobContext) -> None:
     album = context.services.albums.get(Album.key_of(job.user_id, job.album_id))
     if album is None:
         return
-    if job.subject:
+    if not is_current(context.services, album):
+        context.start(JobKind.REEMBED)
+    elif job.subject:
         settle(context.services, album, job.subject)
     else:
         recluster(context.services, album, context.progress)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,8 @@ from api.services import Services
 DIMENSIONS = 512
 _ROW_BYTES = 2 * DIMENSIONS
 _MANY_PACKS = 8
-_WHOLE = 256
-"""Faces of one pack from which on it is quicker to read all of it."""
+_SPARSE = 16
+"""A pack is read whole if at least one in so many of its faces is wanted."""
 
 _Rows = NDArray[np.intp] | NDArray[np.int64]
 
@@ -89,6 +90,20 @@ class Vectors:
         if len(vectors) and first + len(vectors) == len(table):
             self._write(first, vectors)
 
+    def keep(self, people: People, read: Callable[[str], Floats]) -> None:
+        """Keep the vectors of every face that the log has brought, as ``read`` gives them by photo,
+        in the order of its faces; zeros for those that it has not."""
+        table = people.table
+        found = np.zeros((len(table), DIMENSIONS), dtype=np.float32)
+        there = np.flatnonzero(people.cluster != GONE)
+        order = there[np.argsort(table.photo[there], kind="stable")]
+        for photo, some in groupby(order.tolist(), key=lambda face: int(table.photo[face])):
+            vectors = read(table.photo_ids[photo].decode())
+            for face in some:
+                if table.row[face] < len(vectors):
+                    found[face] = vectors[table.row[face]]
+        self.add(table, 0, found)
+
     def of_new(self, photos: Iterable[str], rows: Iterable[int]) -> Floats:
         """(k, 512) of faces by their photo and their row there; zeros where there is none."""
         wanted = list(zip(photos, rows, strict=True))
@@ -144,7 +159,7 @@ class Vectors:
         return _decoded(data)
 
     def _some(self, pack: _Pack, rows: _Rows) -> Floats:
-        if len(rows) >= _WHOLE:
+        if len(rows) * _SPARSE >= pack.count:
             return np.asarray(self._whole(pack)[rows])
         stream = self._services.objects.stream
         pieces = (stream(pack.key, int(row) * _ROW_BYTES, _ROW_BYTES) for row in rows)

@@ -54,6 +54,13 @@ def packs(user_id: str, album_id: str, contract_id: str) -> str:
     return f"{album_prefix(user_id, album_id)}people/vectors/{contract_id}/"
 
 
+def reembedded(user_id: str, album_id: str, contract_id: str, photo_id: str) -> str:
+    """The photo's vectors of a new contract, until the album switches to it; an empty photo id:
+    the prefix of them all, without the extension."""
+    extension = ".npy" if photo_id else ""
+    return f"{album_prefix(user_id, album_id)}people/reembed/{contract_id}/{photo_id}{extension}"
+
+
 def share_prefix(user_id: str, album_id: str, share_id: str) -> str:
     """Everything that is made for one share."""
     return f"{album_prefix(user_id, album_id)}share/{share_id}/"

@@ -14,9 +14,9 @@ from api.engine.engine import FaceEngine
 from api.ids import derived_id
 from api.workflow import pictures
 from api.workflow.exif import read_exif
-from faceflow_ml.album.render import face_picture
+from faceflow_ml.album.render import face_picture, face_square
 from faceflow_ml.dedup.hashing import phash64
-from faceflow_ml.inference.alignment import align_faces
+from faceflow_ml.inference.alignment import align_faces, alignable
 from faceflow_ml.inference.images import ImageLimits, load_photo
 from faceflow_ml.inference.images import Photo as Decoded
 
@@ -100,6 +100,22 @@ def align(decoded: Decoded, detection: Detection) -> NDArray[np.uint8]:
     scale = decoded.pixels.shape[1] / decoded.width
     landmarks = np.array(detection.landmarks, dtype=np.float32).reshape(-1, 5, 2) * scale
     return align_faces(decoded.pixels, landmarks)
+
+
+def align_picture(picture: NDArray[np.uint8], photo: Photo, face: Face) -> NDArray[np.uint8] | None:
+    """The aligned face (112, 112, 3) of the picture that is kept of it; None if it cannot be.
+
+    picture: what `detect` made of the face, RGB.
+    """
+    if photo.width is None or photo.height is None:
+        return None
+    # As when it was cut: the photo was looked at in a size of its own.
+    scale = min(1.0, MAX_SIDE / max(photo.width, photo.height))
+    width, height = round(photo.width * scale), round(photo.height * scale)
+    left, top, side = face_square(width, height, np.array(face.box, dtype=np.float32) * scale)
+    points = np.array(face.landmarks, dtype=np.float32) * scale - (left, top)
+    points = (points * (picture.shape[1] / side))[None].astype(np.float32)
+    return align_faces(picture, points)[0] if alignable(points)[0] else None
 
 
 def face_ids(sha256: str, detection: Detection) -> list[str]:

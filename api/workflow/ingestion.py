@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from contextvars import copy_context
 from itertools import islice
 
 from api import events, metrics
 from api.domain import counts, duplicates, people, purge, removal, uploads
 from api.domain.ingest_rows import Fresh
-from api.domain.models import Album, Photo, PhotoStatus
+from api.domain.models import Album, JobKind, Photo, PhotoStatus
 from api.repositories.records import Repository
-from api.repositories.table import Index
+from api.repositories.table import PRESENT, ConditionFailed, Index
+from api.services import Services
 from api.sharing import notify
 from api.workflow.context import JobContext, JobFailed, RetryLater
 from api.workflow.steps import PhotoSteps, Taken, is_permanent
@@ -49,16 +51,21 @@ def ingest(context: JobContext) -> None:
         lambda done, total: context.progress(done, total, "duplicates", part=_DUPLICATES),
     )
     removed = removal.clear_all(services, album)
-    people.refresh(
-        services,
-        album,
-        lambda done, total, step: context.progress(done, total, step, part=_PEOPLE),
-    )
+    if people.is_current(services, album):
+        people.refresh(
+            services,
+            album,
+            lambda done, total, step: context.progress(done, total, step, part=_PEOPLE),
+        )
+    else:
+        context.start(JobKind.REEMBED)
     if photo_ids or removed:
         uploads.touch(services, job.user_id, album.id)
         events.publish(album.id, events.Event("people"))
     context.checkpoint()
     album = album_of(context)
+    if album.contract_id is None:
+        _note_contract(services, album)
     notify.photos_added(services, context.workflow, album, photo_ids)
     if not album.keep_originals:
         purge.originals(services, photo_ids, album.id, context.checkpoint)
@@ -66,6 +73,11 @@ def ingest(context: JobContext) -> None:
     removal.done(services, removed)
     if later:
         raise RetryLater(f"{later} photos could not be processed now")
+
+
+def _note_contract(services: Services, album: Album) -> None:
+    with suppress(ConditionFailed):  # it was deleted
+        services.albums.update(album, PRESENT, contract_id=services.engine.contract_id)
 
 
 def album_of(context: JobContext) -> Album:

@@ -80,12 +80,17 @@ def face_picture(image: ImageArray, box: FloatArray) -> ImageArray:
     Near a border the square moves inwards and, where the photo is smaller than it, shrinks:
     nothing is made up outside the photo.
     """
-    height, width = image.shape[:2]
+    left, top, side = face_square(image.shape[1], image.shape[0], box)
+    return _shrink(image[top : top + side, left : left + side], CROP_SIDE)
+
+
+def face_square(width: int, height: int, box: FloatArray) -> tuple[int, int, int]:
+    """Left, top and side, in pixels, of what `face_picture` shows of a photo of this size."""
     x1, y1, x2, y2 = (float(value) for value in box)
     side = max(1, min(round(max(x2 - x1, y2 - y1) * _CONTEXT), width, height))
     left = min(max(round((x1 + x2 - side) / 2), 0), width - side)
     top = min(max(round((y1 + y2 - side) / 2), 0), height - side)
-    return _shrink(image[top : top + side, left : left + side], CROP_SIDE)
+    return left, top, side
 
 
 def thumbnail(image: ImageArray) -> ImageArray:

@@ -1581,7 +1581,7 @@ export interface components {
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "ingest" | "recluster" | "archive" | "erase" | "mail" | "purge" | "deleteAlbum";
+        JobKind: "ingest" | "recluster" | "reembed" | "archive" | "erase" | "mail" | "purge" | "deleteAlbum";
         /**
          * JobPage
          * @description Part of a list of jobs.
@@ -4520,9 +4520,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                size: "view" | "download";
                 id: string;
                 photo_id: string;
-                size: "view" | "download";
             };
             cookie?: never;
         };
