@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from faceflow_ml.errors import FaceFlowError
+
+_WATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,26 @@ def run_module(arguments: Sequence[str]) -> ProcessCost:
     return ProcessCost(seconds, peak)
 
 
+def peak_resident_mib(pid: int | str) -> float | None:
+    """The largest resident memory of a running process since it started its program.
+
+    Not ``ru_maxrss``, which Linux also counts from before the program replaced the one that
+    started it: a large parent would pass its size on.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None  # not Linux, or it has ended
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return round(int(found[1]) / 1024, 1) if found else None
+
+
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float | None]:
-    """Exit code and peak resident memory in MiB of a process."""
-    if not hasattr(os, "wait4"):  # Windows
-        return process.wait(), None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return process.returncode, round(usage.ru_maxrss * unit / 2**20, 1)
+    """Exit code and peak resident memory in MiB, as last seen before the end."""
+    peak: float | None = None
+    while True:
+        peak = peak_resident_mib(process.pid) or peak
+        try:
+            return process.wait(timeout=_WATCH_SECONDS), peak
+        except subprocess.TimeoutExpired:
+            continue

@@ -47,7 +47,9 @@ _COMMANDS = {
     "evaluate": _Entry("evaluate", "Measure a detector, an embedder or a grouping.", is_group=True),
     "export": _Entry("export", "Export a checkpoint to ONNX and TorchScript.", is_group=True),
     "data": _Entry("data", "Make data: photos of fictional people.", is_group=True),
-    "bench": _Entry("bench", "Measure this machine: photos per second, ms per stage."),
+    "bench": _Entry(
+        "bench", "Measure this machine: photos per second, ms per stage, quality.", is_group=True
+    ),
 }
 
 
@@ -87,7 +89,9 @@ def _load(name: str) -> Command:
     app: typer.Typer | None = getattr(module, "app", None)
     if app is not None and entry.is_group:
         app.rich_markup_mode = "markdown"
-        parent.add_typer(app, name=name, help=entry.help, no_args_is_help=True)
+        # A group with a callback does something by itself.
+        silent = app.registered_callback is not None
+        parent.add_typer(app, name=name, help=entry.help, no_args_is_help=not silent)
         return get_command(parent).commands[name]  # type: ignore[attr-defined]
     if app is not None:
         parent.registered_commands = [

@@ -12,8 +12,12 @@ from faceflow_ml.cli._common import emit_json, say
 DATA = Path("../shared/data")
 MODEL_HELP = "A name, an .onnx file or models:/name@alias; the shipped one by default."
 
+app = typer.Typer(add_completion=False)
 
+
+@app.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the results as Markdown here."),
@@ -64,6 +68,8 @@ def bench(
 
     Example: faceflow-ml bench --out docs/benchmarks.md
     """
+    if context.invoked_subcommand is not None:
+        return
     from dataclasses import replace
 
     from faceflow_ml.benchmark.page import render_page
@@ -94,5 +100,59 @@ def bench(
     if json_output:
         bars = [{**plain(bar), "met": bar.met} for bar in result.bars]
         emit_json({**plain(result), "bars": bars})
+    else:
+        typer.echo(page)
+
+
+@app.command()
+def scale(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write the results as Markdown here."),
+    ] = None,
+    sizes: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Vectors, and hashes, to measure with.")
+    ] = "10000,100000,1000000",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Research photos, for real faces; ../shared/data where it is."
+        ),
+    ] = None,
+    embedder: Annotated[str | None, typer.Option(metavar="MODEL", help=MODEL_HELP)] = None,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print the results as one JSON document on stdout.")
+    ] = False,
+) -> None:
+    """Measure how grouping and de-duplication grow with the number of faces and photos.
+
+    Each size is measured in a process of its own, with time, memory and BCubed F. A million
+    vectors need about 8 GB and several minutes.
+
+    Example: faceflow-ml bench scale --out docs/benchmarks-scale.md
+    """
+    from faceflow_ml.benchmark.scale import run_scale
+    from faceflow_ml.benchmark.scale_page import render_scale_page
+    from faceflow_ml.errors import ConfigError
+    from faceflow_ml.evaluation.reports import plain
+    from faceflow_ml.files import atomic_write_text
+
+    try:
+        counts = sorted({int(size) for size in sizes.split(",")})
+    except ValueError:
+        raise ConfigError(f"--sizes: expected numbers such as 10000,100000, got {sizes}") from None
+    if counts[0] < 100:
+        raise ConfigError(f"--sizes: expected at least 100, got {counts[0]}")
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"{data}: no such folder")
+    if data is None and DATA.is_dir():
+        data = DATA
+    result = run_scale(counts, data, embedder=embedder, say=say)
+    page = render_scale_page(result)
+    if out is not None:
+        atomic_write_text(out, page)
+        say(f"Written: {out}")
+    if json_output:
+        emit_json(plain(result))
     else:
         typer.echo(page)

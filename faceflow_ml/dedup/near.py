@@ -18,6 +18,7 @@ MIN_SSIM = 0.85
 MIN_LOCAL_SSIM = 0.70
 """SSIM that near-duplicates reach in all but LOCAL_SHARE of the picture."""
 LOCAL_SHARE = 0.05
+_BLOCK = 16_384  # hashes compared with all later ones at a time
 _COMPARE_SIZE = 64
 _MIN_OVERLAP = 0.6
 _MIN_CONTRAST = 3.0  # standard deviation in grey levels; a blank page is like any other
@@ -28,21 +29,22 @@ class HammingIndex:
 
     def __init__(self, hashes: NDArray[np.uint64]) -> None:
         self._codes = np.ascontiguousarray(hashes, dtype=np.uint64).view(np.uint8).reshape(-1, 8)
-        # Linear in popcounts: 20,000 against 20,000 take well under a second, which no table
-        # of sub-hashes betters at a radius this wide.
-        self._index = faiss.IndexBinaryFlat(HASH_BITS)
-        self._index.add(self._codes)
 
     def pairs(self, radius: int) -> NDArray[np.int64]:
         """(k, 2) sorted index pairs, ``i < j``, that differ in at most ``radius`` bits."""
-        if len(self._codes) == 0:
-            return np.empty((0, 2), dtype=np.int64)
-        starts, _, found = self._index.range_search(self._codes, radius + 1)
-        found_each = starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)
-        source = np.repeat(np.arange(len(self._codes)), found_each)
-        pairs = np.stack([source, found.astype(np.int64)], axis=1)
-        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-        return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], dtype=np.int64)
+        # Linear in popcounts, of which a core does billions a second; no table of sub-hashes
+        # betters that at a radius this wide. Each block is compared with what follows it only.
+        found = [np.empty((0, 2), dtype=np.int64)]
+        for start in range(0, len(self._codes), _BLOCK):
+            index = faiss.IndexBinaryFlat(HASH_BITS)
+            index.add(self._codes[start:])
+            rows = self._codes[start : start + _BLOCK]
+            starts, _, near = index.range_search(rows, radius + 1)
+            found_each = starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)
+            pairs = np.stack([np.repeat(np.arange(len(rows)), found_each), near], axis=1)
+            found.append(start + pairs[pairs[:, 0] < pairs[:, 1]].astype(np.int64))
+        every = np.concatenate(found)
+        return np.asarray(every[np.lexsort((every[:, 1], every[:, 0]))], dtype=np.int64)
 
 
 @dataclass(frozen=True)

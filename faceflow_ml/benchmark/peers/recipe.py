@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 
 from faceflow_ml.benchmark.peers.base import need
 from faceflow_ml.benchmark.peers.dlib import GROUP_DISTANCE, INSTALL, DlibRecognizer
+from faceflow_ml.benchmark.processes import peak_resident_mib
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _recognizer: DlibRecognizer | None = None
@@ -53,16 +54,6 @@ def main(folder: Path, out: Path, workers: int) -> None:
     out.write_text(json.dumps({"photos": entries, "worker_mib": list(memory.values())}))
 
 
-def peak_mib() -> float:
-    """The largest resident memory of this process so far; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
 def _load() -> None:
     global _recognizer
     _recognizer = DlibRecognizer()
@@ -85,7 +76,7 @@ def _analyse(file: Path) -> dict[str, Any]:
             boxes=faces.found.boxes.tolist(),
             vectors=faces.vectors.tolist(),
         )
-    return {**photo, "process": os.getpid(), "peak_mib": peak_mib()}
+    return {**photo, "process": os.getpid(), "peak_mib": peak_resident_mib("self") or 0.0}
 
 
 if __name__ == "__main__":
