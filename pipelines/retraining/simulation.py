@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.clustering.incremental import GroupState, IncrementalAssigner
@@ -81,10 +82,11 @@ class Point:
 
     @property
     def half_width(self) -> float:
-        """Of the 95% interval of the mean over seeds; 0 of a single one."""
-        if len(self.edits) < 2:
+        """Of the 95% interval of the mean over seeds (Student's t); 0 of a single one."""
+        n = len(self.edits)
+        if n < 2:
             return 0.0
-        return float(1.96 * np.std(self.edits, ddof=1) / np.sqrt(len(self.edits)))
+        return float(student.ppf(0.975, n - 1) * np.std(self.edits, ddof=1) / np.sqrt(n))
 
 
 @dataclass(frozen=True)
