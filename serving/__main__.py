@@ -98,7 +98,8 @@ def _serve(task: Task | None, port: int | None, host: str | None, model_dir: Pat
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        typer.echo(f"error: {'.'.join(map(str, first['loc']))}: {first['msg']}", err=True)
+        place = ".".join(map(str, first["loc"])) or "settings"
+        typer.echo(f"error: {place}: {first['msg']}", err=True)
         return 2
     return serve(settings)
 

@@ -49,6 +49,14 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
+    def _no_unknown_settings(self) -> Self:
+        given = {name[len(PREFIX) :].lower() for name in os.environ if name.startswith(PREFIX)}
+        unknown = sorted(given - set(type(self).model_fields))
+        if unknown:
+            raise ValueError(f"there is no setting {PREFIX}{unknown[0].upper()}")
+        return self
+
+    @model_validator(mode="after")
     def _fit_batch_transform(self) -> Self:
         """A transform job says itself how large its requests are and how many come at a time."""
         if os.environ.get("SAGEMAKER_BATCH", "").lower() == "true":

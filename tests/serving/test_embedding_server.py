@@ -262,3 +262,11 @@ def test_many_clients_each_get_their_own_answer(embedding: Server, embedder: Fac
     # They were put together, or there would have been a batch for each.
     assert embedding.metric("faceflow_serving_batch_images_count") - before < len(batch)
     assert embedding.metric("faceflow_serving_queue_images") == 0
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(embedding: Server) -> None:
+    for _ in range(5):
+        assert embedding.post(bytes(LIMIT), "image/tiff").status_code == 415
+        assert embedding.post(chunks(4 * LIMIT), "image/tiff").status_code == 415
+        assert embedding.post(bytes(5 * LIMIT), "image/png").status_code == 413
+    assert embedding.post(npy(crops(1)), NPY).status_code == 200

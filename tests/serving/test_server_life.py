@@ -172,10 +172,11 @@ def test_the_deployed_model_is_served_by_default(model_folder: Path) -> None:
     assert code == 1
 
 
-def test_bad_settings_are_named() -> None:
-    code, log = refused("embedding", FACEFLOW_SERVING_MAX_BATCH="0")
+@pytest.mark.parametrize(("name", "value"), [("MAX_BATCH", "0"), ("MAX_BATCHES", "8")])
+def test_bad_settings_are_named(name: str, value: str) -> None:
+    code, log = refused("embedding", **{f"FACEFLOW_SERVING_{name}": value})
     assert code == 2
-    assert "max_batch" in log
+    assert name.lower() in log.lower()
 
 
 def test_several_processes_share_the_port(toy_folder: Path) -> None:
