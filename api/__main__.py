@@ -1,5 +1,5 @@
 """Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``; other work on
-what it keeps: ``python -m api reembed --data DIR``."""
+what it keeps: ``python -m api reembed --data DIR``, ``consent``, ``export-corrections``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+from api.commands import consent, export_corrections
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
@@ -17,6 +18,8 @@ from api.reembed import reembed_albums
 from api.settings import Settings
 
 app = typer.Typer(add_completion=False)
+app.command()(consent)
+app.command()(export_corrections)
 
 Data = Annotated[
     Path | None,
