@@ -195,6 +195,10 @@ class PipelineConfig(Section):
         """The training job of a kind of model."""
         return self.detector if kind == "detector" else self.embedder
 
+    def artifacts(self) -> Path | None:
+        """Where files of MLflow runs go on this machine; None: to where the configured store says."""
+        return None if self.local.tracking_uri else self.local.root.resolve() / "artifacts"
+
     def tracking_uri(self) -> str:
         """MLflow's store for runs and the registry on this machine."""
         database = self.local.root.resolve() / "mlflow.db"

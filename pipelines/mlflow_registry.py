@@ -25,9 +25,14 @@ _TAG = "faceflow."
 
 
 class MlflowRegistry:
-    """Registered models in an MLflow store."""
+    """Registered models in an MLflow store.
 
-    def __init__(self, tracking_uri: str) -> None:
+    tracking_uri: of the store. artifacts: folder for files of the experiments that are made here;
+    None where the store, a server, knows better.
+    """
+
+    def __init__(self, tracking_uri: str, artifacts: Path | None = None) -> None:
+        self._artifacts = artifacts
         logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -110,6 +115,14 @@ class MlflowRegistry:
         )
         self._client.set_registered_model_alias(group, CHALLENGER, made.version)
         return self.get(group, int(made.version))
+
+    def experiment(self, name: str) -> str:
+        """Id of an experiment, which is made if there is none."""
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = None if self._artifacts is None else (self._artifacts / name).as_uri()
+        return str(self._client.create_experiment(name, artifact_location=location))
 
     def set_status(self, version: Version, status: str) -> None:
         """Approve or reject a version."""

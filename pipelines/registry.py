@@ -61,7 +61,7 @@ class PackageRegistry:
                     break
                 request["NextToken"] = page["NextToken"]
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            if is_missing(error):
                 return []  # the group comes with the first registration
             raise
         found = [self.read(arn) for arn in arns]
@@ -78,6 +78,15 @@ class PackageRegistry:
             package.get("CustomerMetadataProperties", {}).get("contract_id", ""),
             container["ModelDataUrl"],
         )
+
+
+def is_missing(error: Any) -> bool:
+    """Whether a ClientError of SageMaker says that there is no such thing: it has no one code."""
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    words = ("could not find", "does not exist", "not found")
+    return code == "ResourceNotFound" or (
+        code == "ValidationException" and any(word in message.lower() for word in words)
+    )
 
 
 def open_registry() -> Registry:

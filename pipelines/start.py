@@ -12,8 +12,9 @@ from faceflow_ml.errors import FaceFlowError
 from pipelines.config import PipelineConfig
 from pipelines.definition.compile import compile_definition
 from pipelines.local.execute import merge_parameters
+from pipelines.registry import is_missing
 
-_INLINE_BYTES = 100 * 1024  # what CreatePipeline takes in the request itself is more; S3 beyond
+_INLINE_BYTES = 1024 * 1024  # CreatePipeline takes no longer text in the request itself
 
 
 def start_on_sagemaker(
@@ -44,7 +45,7 @@ def start_on_sagemaker(
         try:
             client.describe_pipeline(PipelineName=config.name)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
+            if not is_missing(error):
                 raise
             client.create_pipeline(**request)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from faceflow_ml.errors import FaceFlowError
 from pipelines.config import EndpointConfig, Kind, PipelineConfig
 from pipelines.deployment.outcome import Deployed
-from pipelines.registry import PackageRegistry, Version
+from pipelines.registry import PackageRegistry, Version, is_missing
 
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _LONGEST = 28_800  # seconds: SageMaker's limit for a deployment
@@ -214,9 +214,8 @@ class EndpointDeployer:
             found: dict[str, Any] = getattr(self._sagemaker, call)(**request)
             return found
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("ValidationException", "ResourceNotFound"):
-                return None  # "Could not find ..."
+            if is_missing(error):
+                return None
             raise
 
     @staticmethod

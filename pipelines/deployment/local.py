@@ -59,7 +59,7 @@ class LocalDeployer:
     def __init__(self, config: PipelineConfig, *, notice: Callable[[str], None]) -> None:
         self._config = config
         self._root = config.local.root.resolve()
-        self._registry = MlflowRegistry(config.tracking_uri())
+        self._registry = MlflowRegistry(config.tracking_uri(), config.artifacts())
         self._notice = notice
 
     def deploy(self, kind: Kind, version: int | None = None, *, approve: bool = False) -> Deployed:

@@ -58,7 +58,7 @@ def run_local(
             step.pop("CacheConfig", None)
     root = config.local.root.resolve()
     store = LocalStore(root / "s3")
-    registry = MlflowRegistry(config.tracking_uri())
+    registry = MlflowRegistry(config.tracking_uri(), config.artifacts())
     uri = config.tracking_uri()
     code = code_fingerprint()[:16]
     environment = {"MLFLOW_TRACKING_URI": uri, REGISTRY_VARIABLE: uri}
@@ -70,6 +70,8 @@ def run_local(
         config.local.parallel,
         notice,
     )
+    for kind in KINDS:
+        registry.experiment(f"{config.mlflow_experiment}-{kind}")  # of the training jobs
     with locked(root / "lock", what=f"the pipeline's folder {root}"):
         state, folder = begin(
             definition, config.name, merge_parameters(definition, parameters), root, fresh=fresh

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceflow_ml.cli._common import say
-from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.errors import FaceFlowError, WeightsError
 from faceflow_ml.evaluation.photo_sources import read_aligned_faces, read_labelled_photos
 from faceflow_ml.evaluation.reports import plain, update_manifest
 from faceflow_ml.evaluation.resampling import tar_over_resampled_people
@@ -263,7 +263,7 @@ def _or_problem(contract_id: str, measure: Callable[[], Measured]) -> Measured:
     """A model whose answers cannot be measured, since they are no numbers, has no metric."""
     try:
         return measure()
-    except ValueError as error:
+    except (ValueError, WeightsError) as error:
         return Measured(contract_id, math.nan, problem=str(error))
 
 

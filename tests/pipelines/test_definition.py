@@ -165,8 +165,8 @@ Change = Callable[[dict[str, Any]], Any]
             "no property file DetectorEvaluation",
         ),
         (
-            lambda d: step(d, "TrainDetector")["Arguments"].pop("StoppingCondition"),
-            'Missing required parameter in input: "StoppingCondition"',
+            lambda d: step(d, "TrainDetector")["Arguments"].pop("OutputDataConfig"),
+            'Missing required parameter in input: "OutputDataConfig"',
         ),
         (
             lambda d: step(d, "TrainDetector")["Arguments"].update(Colour="red"),
