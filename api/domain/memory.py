@@ -9,6 +9,8 @@ from api.domain.state import Centers, People
 
 _ALBUMS = 32
 _POINTS = 16
+_TABLES = 4
+"""Points with different faces: a hundred thousand faces take some 7 MB."""
 
 
 class Remembered:
@@ -29,8 +31,14 @@ class Remembered:
 
     def add(self, people: People) -> None:
         """Remember one more point."""
-        if self.at(people.head) is None:
-            self._points.append(people)
+        if self.at(people.head) is not None:
+            return
+        # What was derived from earlier ones is larger than they are, and hardly asked for again.
+        for past in self.newest_first():
+            past.forget_derived(of_table=past.table is not people.table)
+        self._points.append(people)
+        while len({id(point.table) for point in tuple(self._points)}) > _TABLES:
+            self._points.popleft()
 
 
 class Memory:

@@ -64,6 +64,11 @@ class FaceTable:
         """(n + 1,) the face of each place; at the end -1, the face of none."""
         return np.append(np.lexsort((self.ids, -self.quality)), -1)
 
+    def forget_derived(self) -> None:
+        """Let go of what is made anew when it is asked for."""
+        for name in ("number", "photo_number", "rank", "by_rank"):
+            self.__dict__.pop(name, None)
+
     def face_id(self, number: int) -> str:
         """The id of a face."""
         return str(self.ids[number].decode())
@@ -238,6 +243,13 @@ class People:
         """(m + 2,) `resolve` of every cluster, and of GONE and NOBODY, which count from the end."""
         codes = [self.resolve(code) for code in range(len(self.persons))]
         return np.array([*codes, GONE, NOBODY], dtype=np.int32)
+
+    def forget_derived(self, *, of_table: bool) -> None:
+        """Let go of what is made anew when it is asked for; ``of_table``: of the faces, too."""
+        for name in ("code", "sizes", "_by_cluster", "summary", "resolved"):
+            self.__dict__.pop(name, None)
+        if of_table:
+            self.table.forget_derived()
 
     def numbers(self, faces: Sequence[str]) -> Ints:
         """The numbers of faces that are there."""

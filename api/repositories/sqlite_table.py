@@ -65,6 +65,7 @@ _DELETE = "DELETE FROM items WHERE pk = ? AND sk = ?"
 _COLUMNS = ("createdAt", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
 _BATCH = 1000
 _BUSY_SECONDS = 60.0
+_WRITER_CACHE_KIB, _READER_CACHE_KIB = 32_000, 2_000
 
 # Partition column and sort columns of each order; the last sort columns make it total.
 _ORDERS: dict[Index | None, tuple[str, tuple[str, ...]]] = {
@@ -91,6 +92,8 @@ class SqliteTable:
         self._pool = Lock()
         self._closed = False
         writer = self._connect()
+        # One connection writes to pages all over a large table; readers are many.
+        writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         writer.execute("PRAGMA journal_mode = WAL").fetchall()
         writer.executescript(_SCHEMA)
         self._writer = GroupCommit(writer)
@@ -253,7 +256,7 @@ class SqliteTable:
         connection.execute("PRAGMA synchronous = FULL")
         # What was erased does not stay readable in free pages.
         connection.execute("PRAGMA secure_delete = ON").fetchall()
-        connection.execute("PRAGMA cache_size = -8000")
+        connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")
         return connection
 
