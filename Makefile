@@ -23,15 +23,17 @@ WEB_MODULES := $(WEB)/node_modules/.package-lock.json
 WEB_BUILD := $(WEB)/out/index.html
 DATA ?= data
 PORT ?= 8000
+MINUTES ?= 60
+BENCH_PHOTOS ?= 1000
 MLFLOW_PORT ?= 5000
 
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench mlflow images docs lock clean
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app mlflow images docs lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(FULL) ## install everything for development into .venv
 
@@ -76,6 +78,9 @@ images: ## build the containers of the models: CPU and GPU
 	for task in embedding detection; do for device in cpu gpu; do \
 		docker build --file serving/Dockerfile --target "$$task-$$device" \
 			--tag "faceflow-$$task:$$device" .; done; done
+
+bench-app: $(FULL) ## measure the application: an hour, or MINUTES=number
+	$(PY) -m tests.load.bench --minutes $(MINUTES) --photos $(BENCH_PHOTOS) --out docs/benchmarks-app.md
 
 docs: $(FULL) ## API reference into build/docs
 	$(PY) docs/api.py build/docs
