@@ -339,6 +339,41 @@ def test_upload_goes_on_after_a_reload(server: str, visit: Visit, album: Album) 
     expect(page.get_by_role("tab", name="Photos 12")).to_be_visible()
 
 
+def test_real_photos(server: str, visit: Visit, shared_data: Path) -> None:
+    """A few photos of real people, of which no picture is kept here."""
+    page = visit().page
+    sign_in(page, server, "eve@example.org")
+    create_album(page, "Found")
+    files = sorted((shared_data / "album").glob("*.jpg"))[:12]
+    choose_files(page, files)
+    expect(page.get_by_text(f"{len(files)} photos uploaded")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("tab", name=f"Photos {len(files)}")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("progressbar", name="Progress of sorting")).to_be_hidden(timeout=SLOW)
+    token = page.evaluate("localStorage.getItem('faceflow.token')")
+    counts = _asked(f"{server}/albums", token)["albums"][0]["counts"]
+    assert counts["photos"] == len(files) and counts["failed"] == 0
+    assert counts["faces"] >= len(files) // 2
+    page.get_by_role("list", name="Photos").get_by_role("button").first.press("Enter")
+    face = page.get_by_role("dialog").get_by_role("button", name=re.compile("^Face of"))
+    expect(face.first).to_be_visible()
+
+
+def _asked(url: str, token: str) -> dict:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_docs_without_a_network(server: str, visit: Visit) -> None:
+    """The OpenAPI document is shown by what comes from here, under its policy."""
+    page = visit().page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{server}/docs")
+    expect(page.locator("#operations-albums-createAlbum")).to_be_visible(timeout=SLOW)
+    assert all(url.startswith((server, "data:")) for url in asked), asked
+
+
 def test_progress_without_websocket(server: str, visit: Visit, album: Album) -> None:
     """Where WebSockets do not get through, the page asks again and again."""
 
