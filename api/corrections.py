@@ -42,6 +42,7 @@ MANIFEST = "corrections.json"
 _DIMENSIONS = 512
 _WEBP_QUALITY = 95
 
+_NO_VECTORS: NDArray[np.float32] = np.zeros((0, _DIMENSIONS), np.float32)
 _FaceRow = tuple[dict[str, Any], bytes, NDArray[np.float32]]
 """Line of faces.jsonl, aligned crop as WebP, vector (512,)."""
 
@@ -144,12 +145,15 @@ class _Writer:
         for face in self._services.faces.all(f"ALBUM#{album.id}"):
             if face.id in wanted:
                 by_photo[face.photo_id].append(face)
+        # While an album is given other vectors, rows may lag behind a photo's vectors: rather none
+        # than those of the wrong contract. Retraining makes what is missing from the crops.
+        switching = any(True for _ in self._services.objects.list_objects(_reembedding(album)))
         for photo_id, faces in by_photo.items():
             photo = self._services.photos.get(Photo.key_of(album.id, photo_id))
             pixels = None if photo is None else self._pixels(photo)
             if photo is None or pixels is None:
                 continue
-            vectors = self._photo_vectors(album, photo_id)
+            vectors = _NO_VECTORS if switching else self._photo_vectors(album, photo_id)
             scale = pixels.shape[1] / (photo.width or pixels.shape[1])
             for face in faces:
                 landmarks = np.array(face.landmarks, np.float32)
@@ -179,8 +183,13 @@ class _Writer:
         try:
             data = self._services.objects.get(keys.vectors(album.user_id, album.id, photo_id))
         except ObjectMissing:
-            return np.zeros((0, _DIMENSIONS), np.float32)
+            return _NO_VECTORS
         return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float32)
+
+
+def _reembedding(album: Album) -> str:
+    """Where vectors of another contract lie until the album has switched to them."""
+    return f"{keys.album_prefix(album.user_id, album.id)}people/reembed/"
 
 
 def _row(album: Album, photo: Photo, face: Face, people: People, eyes: float) -> dict[str, Any]:

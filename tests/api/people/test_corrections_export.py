@@ -22,6 +22,7 @@ from api.domain.people import refresh
 from api.domain.statements import Statement, statements
 from api.errors import Conflict
 from api.ids import new_id, now
+from api.objects import keys
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 
@@ -157,6 +158,21 @@ def test_only_those_who_consent_are_exported(pile: Pile, tmp_path: Path) -> None
     export_corrections(pile.services, out)
     assert {row["album"] for row in lines(out / "faces.jsonl")} == {other.album.id}
     assert not (out / "crops" / pile.album.id).exists()
+
+
+def test_while_vectors_are_replaced_none_are_exported(pile: Pile, tmp_path: Path) -> None:
+    with_pixels(pile)
+    a = people_of_size(pile)[0]
+    edits.confirm(pile.services, pile.album, a, faces_of(pile, a))
+    consent.give(pile.services, "ann")
+    key = keys.reembedded("ann", pile.album.id, "c2", "photo")
+    pile.services.objects.put(key, b"", "application/x-npy")
+    export_corrections(pile.services, tmp_path / "out")
+    vectors = np.load(tmp_path / "out" / "vectors.npy")
+    assert len(vectors) > 0 and not vectors.any()
+    pile.services.objects.delete([key])
+    export_corrections(pile.services, tmp_path / "out")
+    assert np.load(tmp_path / "out" / "vectors.npy").any(axis=1).all()
 
 
 def test_an_account_that_is_being_erased_is_in_no_export(pile: Pile, tmp_path: Path) -> None:
