@@ -196,7 +196,7 @@ class PipelineConfig(Section):
         return self.detector if kind == "detector" else self.embedder
 
     def artifacts(self) -> Path | None:
-        """Where files of MLflow runs go on this machine; None: to where the configured store says."""
+        """Where files of MLflow runs go on this machine; None: where a configured store says."""
         return None if self.local.tracking_uri else self.local.root.resolve() / "artifacts"
 
     def tracking_uri(self) -> str:
