@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
-from faceflow_ml.errors import ConfigError
+from faceflow_ml.errors import ConfigError, FaceFlowError
 
 if TYPE_CHECKING:
     from faceflow_ml import FaceEmbedder
@@ -256,14 +256,13 @@ def schedule(
 ) -> None:
     """Create or update the weekly schedule on EventBridge Scheduler; may be repeated."""
     import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
     from pydantic import ValidationError
 
     from pipelines.retraining.schedule import Schedule, remove_schedule, upsert_schedule
 
-    client = boto3.client("scheduler", endpoint_url=endpoint_url)
-    if remove:
-        outcome = "removed" if remove_schedule(client, name, group) else "absent"
-    else:
+    wanted = None
+    if not remove:
         try:
             wanted = Schedule(
                 name=name,
@@ -279,7 +278,15 @@ def schedule(
         except ValidationError as error:
             first = error.errors()[0]
             raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        outcome = upsert_schedule(client, wanted)
+    try:
+        client = boto3.client("scheduler", endpoint_url=endpoint_url)
+        outcome: str
+        if wanted is not None:
+            outcome = upsert_schedule(client, wanted)
+        else:
+            outcome = "removed" if remove_schedule(client, name, group) else "absent"
+    except (BotoCoreError, ClientError) as error:
+        raise FaceFlowError(f"EventBridge Scheduler: {error}") from error
     say(f"{name}: {outcome}")
     if as_json:
         emit_json({"name": name, "outcome": outcome})
