@@ -147,7 +147,7 @@ def group_album(
         files, records = _analyse(
             analyser, cache, paths, options.workers or default_workers(), on_progress
         )
-        # The clustering libraries take a second to load; bad input need not wait for them.
+        # Bad input need not wait for the clustering libraries.
         from faceflow_ml.album.people import assign_people, people_entries, photo_entries
 
         previous = _previous(out, on_notice)

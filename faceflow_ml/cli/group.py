@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,6 +67,8 @@ def group(
     options = GroupOptions(
         score_threshold=min_score, match_threshold=threshold, workers=workers, cache=cache
     )
+    # Grouping is the last step; what it needs is loaded while models and photos are.
+    Thread(target=import_module, args=("faceflow_ml.album.people",), daemon=True).start()
     # One thread a model: the workers, each with a photo of its own, keep all cores busy.
     engine = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=1)
     started = time.monotonic()

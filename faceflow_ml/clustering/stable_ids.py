@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 _ID = re.compile(r"p(\d{3,})")
 
@@ -110,6 +107,11 @@ def _maximal_overlap(
     """The one-to-one pairs of row and column, all with some overlap, of greatest total overlap."""
     if not overlap:
         return []
+    # Only a second run has an overlap; the first need not wait for these to load.
+    from scipy.optimize import linear_sum_assignment
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     cells = np.array([(r, c, count) for (r, c), count in sorted(overlap.items())])
     # Most groups overlap with one or two others: solving each connected part by itself keeps
     # the cubic cost of the assignment small.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,8 @@ MIN_SSIM = 0.85
 MIN_LOCAL_SSIM = 0.70
 """SSIM that near-duplicates reach in all but LOCAL_SHARE of the picture."""
 LOCAL_SHARE = 0.05
-_BLOCK = 16_384  # hashes compared with all later ones at a time
+_BLOCK = 8_192  # hashes compared with all later ones at a time
+_NUMPY_ROWS = 256
 _COMPARE_SIZE = 64
 _MIN_OVERLAP = 0.6
 _MIN_CONTRAST = 3.0  # standard deviation in grey levels; a blank page is like any other
@@ -34,17 +34,38 @@ class HammingIndex:
         """(k, 2) sorted index pairs, ``i < j``, that differ in at most ``radius`` bits."""
         # Linear in popcounts, of which a core does billions a second; no table of sub-hashes
         # betters that at a radius this wide. Each block is compared with what follows it only.
+        near = _near_by_faiss if len(self._codes) > _BLOCK else _near_by_numpy
         found = [np.empty((0, 2), dtype=np.int64)]
         for start in range(0, len(self._codes), _BLOCK):
-            index = faiss.IndexBinaryFlat(HASH_BITS)
-            index.add(self._codes[start:])
-            rows = self._codes[start : start + _BLOCK]
-            starts, _, near = index.range_search(rows, radius + 1)
-            found_each = starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)
-            pairs = np.stack([np.repeat(np.arange(len(rows)), found_each), near], axis=1)
-            found.append(start + pairs[pairs[:, 0] < pairs[:, 1]].astype(np.int64))
+            rows, others = self._codes[start : start + _BLOCK], self._codes[start:]
+            pairs = near(rows, others, radius)
+            found.append(start + pairs[pairs[:, 0] < pairs[:, 1]])
         every = np.concatenate(found)
         return np.asarray(every[np.lexsort((every[:, 1], every[:, 0]))], dtype=np.int64)
+
+
+def _near_by_faiss(
+    rows: NDArray[np.uint8], others: NDArray[np.uint8], radius: int
+) -> NDArray[np.int64]:
+    import faiss
+
+    index = faiss.IndexBinaryFlat(HASH_BITS)
+    index.add(others)
+    starts, _, near = index.range_search(rows, radius + 1)
+    found_each = starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)
+    return np.stack([np.repeat(np.arange(len(rows)), found_each), near], axis=1).astype(np.int64)
+
+
+def _near_by_numpy(
+    rows: NDArray[np.uint8], others: NDArray[np.uint8], radius: int
+) -> NDArray[np.int64]:
+    """Slower a comparison, and done with an album before faiss is loaded."""
+    left, right = (codes.view(np.uint64).ravel() for codes in (rows, others))
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for start in range(0, len(left), _NUMPY_ROWS):
+        differing = np.bitwise_count(left[start : start + _NUMPY_ROWS, None] ^ right)
+        found.append(np.argwhere(differing <= radius) + np.array([start, 0]))
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -32,10 +33,15 @@ class FacePipeline:
         device: Device = "cpu",
     ) -> FacePipeline:
         """The shipped models, or others by name, path or ``models:/`` URI."""
-        return cls(
-            FaceDetector.from_pretrained(detector, threads=threads, device=device),
-            FaceEmbedder.from_pretrained(embedder, threads=threads, device=device),
-        )
+        # Loading a graph takes one core; two graphs are loaded on two.
+        with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
+            first = pool.submit(
+                FaceDetector.from_pretrained, detector, threads=threads, device=device
+            )
+            second = pool.submit(
+                FaceEmbedder.from_pretrained, embedder, threads=threads, device=device
+            )
+            return cls(first.result(), second.result())
 
     def run(
         self,
