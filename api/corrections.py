@@ -195,13 +195,13 @@ def _reembedding(album: Album) -> str:
 def _row(album: Album, photo: Photo, face: Face, people: People, eyes: float) -> dict[str, Any]:
     number = people.table.number.get(face.id)
     person = None if number is None else people.person_of(number)
-    corners = ",".join(str(round(value)) for value in face.box)
+    place = ",".join([photo.sha256 or photo.id, *(str(round(value)) for value in face.box)])
     return {
         "face": face.id,
         "album": album.id,
         "photo": photo.id,
         # One picture in two albums has two ids, but one content.
-        "content": hashlib.sha256(f"{photo.sha256}\0{corners}".encode()).hexdigest()[:16],
+        "content": hashlib.sha256(place.encode()).hexdigest()[:16],
         "person": None if person is None else person.id,
         "confirmed": number is not None and bool(people.confirmed[number]),
         "confidence": 0.0 if number is None else round(float(people.confidence[number]), 4),

@@ -175,10 +175,12 @@ class _Scope:
             self._read_apart(statement, first, second)
         elif statement.kind != NAMING:
             everyone = [*first, *second]
+            if statement.album is None:
+                # Of linked albums: two persons are one, and nothing is said of their faces.
+                self._join([everyone])
+                return
             groups = self._by_person(everyone)
-            if statement.album is None:  # of linked albums: the persons differ by their albums
-                groups = [[row for group in groups for row in group]]
-            elif sum(map(len, groups)) < len(everyone) or len(groups) > 1:
+            if sum(map(len, groups)) < len(everyone) or len(groups) > 1:
                 self.superseded += 1
             self._join(groups)
             self.stated.update(row for group in groups for row in group)

@@ -87,6 +87,15 @@ def test_two_faces_of_one_photo_are_one_person_only_if_confirmed(
     assert signals.conflicts == () and len(signals.members()) == 1
 
 
+def test_linked_albums_join_persons_and_vouch_for_no_face(export: Export, tmp_path: Path) -> None:
+    a, b = export.person(0, "p0"), export.person(1, "q0", album="other")
+    export.say("confirm", "same", a[:2])
+    export.say("confirm", "same", b[:3], album="other")
+    export.say("linked", "same", b, a, album=None)
+    signals = read_signals(read_corrections(export.write(tmp_path / "e")))
+    assert list(signals.members().values()) == [[0, 1, 6, 7, 8]]
+
+
 def test_a_name_counts_only_for_sure_faces(export: Export, tmp_path: Path) -> None:
     a = export.person(0, "p0")
     for number, face in enumerate(export.faces):
