@@ -29,13 +29,15 @@ THRESHOLD = 0.2
 MIN_QUALITY = 0.25
 SMALL_GROUP_MARGIN = 0.06
 """Added to the threshold between two single faces, less between groups: see `agglomerate`."""
+COHESION = 0.65
+"""See `agglomerate`."""
 NEIGHBORS = 64
 ALWAYS = -1.0
 """The threshold that joins whatever constraints allow: no mean cosine is below it by more than
 rounding."""
 NORM_TOLERANCE = 1e-2
 
-_join = partial(agglomerate, small_margin=SMALL_GROUP_MARGIN)
+_join = partial(agglomerate, small_margin=SMALL_GROUP_MARGIN, cohesion=COHESION)
 
 
 def cluster_faces(

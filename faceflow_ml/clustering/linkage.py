@@ -83,6 +83,9 @@ class Groups:
 
 
 _NONE: frozenset[int] = frozenset()
+EVIDENCE = 10.0
+"""Pairs of faces at which the mean within a group counts as much as the threshold: a few shots of
+one moment are no measure of how alike a person's faces are."""
 
 
 def _add_rows(rows: NDArray[np.float32], labels: NDArray[np.int64], m: int) -> NDArray[np.float32]:
@@ -98,6 +101,7 @@ def agglomerate(
     threshold: float,
     *,
     small_margin: float = 0.0,
+    cohesion: float = 0.0,
     satellite: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Join the most similar compatible groups until none reach the threshold (UPGMA).
@@ -112,6 +116,10 @@ def agglomerate(
         threshold: the mean cosine at which two groups are one person, in [-1, 1].
         small_margin: added to the threshold, times ``(1/|a| + 1/|b|) / 2``: a mean over few
             pairs of faces strays further by chance, so that small groups need more evidence.
+        cohesion: share, in [0, 1], of the looser group's own mean cosine that the mean between two
+            groups must reach as well: people whose faces are all much alike are not joined at the
+            similarity that would join others. A mean within few pairs counts for little, see
+            `EVIDENCE`.
         satellite: (m,) groups that may join another but never found one together.
 
     Returns:
@@ -122,7 +130,7 @@ def agglomerate(
     root = np.arange(m)
     # What no chain of edges connects is never joined, so that each part is a problem of its own.
     for members, first, second in _parts(m, pairs):
-        part = _Part(groups, members, founder, threshold, small_margin)
+        part = _Part(groups, members, founder, threshold, small_margin, cohesion)
         root[members] = members[part.join(first, second)]
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
@@ -154,9 +162,11 @@ class _Part:
         founder: NDArray[np.bool_],
         threshold: float,
         small_margin: float,
+        cohesion: float,
     ) -> None:
         chosen = members.tolist()
         self._threshold, self._small_margin = threshold, small_margin
+        self._cohesion = cohesion
         self._sums = groups.sums[members]
         self._counts = groups.counts[members].astype(np.float64)
         self._photos = [set(groups.photos[g]) for g in chosen]
@@ -223,6 +233,13 @@ class _Part:
         counts = self._counts
         return np.asarray(self._sums[others] @ self._sums[a] / (counts[others] * counts[a]))
 
+    def _within(self, groups: list[int]) -> NDArray[np.float64]:
+        """Mean cosine of the pairs inside groups; few pairs are drawn to the threshold."""
+        sums, counts = self._sums[groups], self._counts[groups]
+        pairs = counts * (counts - 1)
+        inside = np.einsum("ij,ij->i", sums, sums) - counts  # each pair twice, as in ``pairs``
+        return np.asarray((inside + 2 * EVIDENCE * self._threshold) / (pairs + 2 * EVIDENCE))
+
     def _meet(self, a: int, candidates: list[int]) -> None:
         """Keep the candidates near ``a`` that are close and compatible."""
         near, photos, founder = self._near, self._photos, self._founder
@@ -241,7 +258,11 @@ class _Part:
         others = sorted(self._near[a])
         means = self._means_with(a, others)
         size = 1 / self._counts[others] + 1 / self._counts[a]
-        means[means < self._threshold + self._small_margin * size / 2] = -np.inf
+        needed = self._threshold + self._small_margin * size / 2
+        if self._cohesion:
+            looser = np.minimum(self._within(others), self._within([a]))
+            needed = np.maximum(needed, self._cohesion * looser)
+        means[means < needed] = -np.inf
         best = int(np.argmax(means))
         if means[best] > -np.inf:
             b, version = others[best], self._version

@@ -35,6 +35,35 @@ def test_small_groups_need_more() -> None:
     assert agglomerate(groups, pairs, 0.5, small_margin=0.11).tolist() == [0, 1]
 
 
+def _two_people(within: float, between: float, faces: int) -> np.ndarray:
+    """Unit vectors of two people with the given cosines, exactly."""
+    n = 2 * faces
+    of = np.repeat([0, 1], faces)
+    gram = np.where(of[:, None] == of, within, between) + (1 - within) * np.eye(n)
+    return np.linalg.cholesky(gram).astype(np.float32)
+
+
+@pytest.mark.parametrize(("within", "joined"), [(0.8, False), (0.5, True)])
+def test_much_alike_people_stay_apart(within: float, joined: bool) -> None:
+    vectors = _two_people(within, between=0.4, faces=8)
+    groups = Groups.of_units(vectors, resolve_constraints(16))
+    labels = agglomerate(groups, similar_pairs(vectors, 16), 0.25, cohesion=0.65)
+    assert partition(labels) == (
+        {frozenset(range(16))} if joined else {frozenset(range(8)), frozenset(range(8, 16))}
+    )
+
+
+def test_a_burst_keeps_no_other_photo_away() -> None:
+    """Four faces of one moment, all but equal, and single ones of the same person."""
+    vectors = np.zeros((6, 8), np.float32)
+    vectors[:4, 0] = 1.0
+    vectors[4:, 0] = 0.4
+    vectors[4, 1] = vectors[5, 2] = np.sqrt(1 - 0.4**2)
+    groups = Groups.of_units(vectors, resolve_constraints(6))
+    labels = agglomerate(groups, similar_pairs(vectors, 6), 0.25, cohesion=0.65)
+    assert labels[:5].tolist() == [0] * 5
+
+
 def test_satellites_found_no_group_but_join() -> None:
     vectors = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 1]]
     groups = Groups.of_units(vectors, resolve_constraints(5))
