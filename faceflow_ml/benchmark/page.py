@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faceflow_ml.benchmark.bars import Bar
+from faceflow_ml.benchmark.fairness import fairness_sections
 from faceflow_ml.benchmark.markdown import table
 from faceflow_ml.benchmark.peer_page import peer_sections
 from faceflow_ml.benchmark.run import Benchmark
@@ -20,8 +21,11 @@ from faceflow_ml.evaluation.summary import (
 _NOT_HERE = "Not measured in this run, which had no research photos.\n"
 
 
-def render_page(benchmark: Benchmark) -> str:
-    """The page, as it is kept in ``docs/benchmarks.md``."""
+def render_page(benchmark: Benchmark, *, pictures: str | None = None) -> str:
+    """The page, as it is kept in ``docs/benchmarks.md``.
+
+    pictures: folder of the pictures that were written, relative to the page.
+    """
     env, quality = benchmark.environment, benchmark.quality
     libraries = ", ".join(f"{name} {version}" for name, version in env.libraries.items())
     models = ", ".join(f"{m.kind} `{m.contract_id}`" for m in benchmark.models)
@@ -64,6 +68,7 @@ def render_page(benchmark: Benchmark) -> str:
         "A labelled face that was missed counts as a group of its own. User edits: the fewest "
         "operations, each on the faces of one person in one group, that make the grouping "
         "right.\n",
+        *(fairness_sections(benchmark.fairness, pictures) if benchmark.fairness else []),
     ]
     return "\n".join(sections)
 

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceflow_ml.album.group import group_album
+from faceflow_ml.benchmark.strata import (
+    DetectionStratum,
+    VerificationStratum,
+    detection_strata,
+    verification_strata,
+)
 from faceflow_ml.evaluation.album_truth import TRUTH, read_album_truth
 from faceflow_ml.evaluation.photo_sources import read_aligned_faces, read_labelled_photos
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics, run_clustering
@@ -36,6 +42,8 @@ class Quality:
     pairs: PairMetrics | None
     identities: IdentityMetrics | None
     album: AlbumMetrics | None
+    detection_strata: tuple[DetectionStratum, ...] = ()
+    verification_strata: tuple[VerificationStratum, ...] = ()
 
 
 def measure_quality(
@@ -61,17 +69,19 @@ def measure_quality(
     single = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=1)
     synthetic = _album(single, synthetic_album)
     detection = pairs = identities = album = None
+    found_strata: tuple[DetectionStratum, ...] = ()
+    pair_strata: tuple[VerificationStratum, ...] = ()
     if data is not None:
         pipeline = FacePipeline(
             FaceDetector.from_pretrained(detector), FaceEmbedder.from_pretrained(embedder)
         )
-        detection = _detection(pipeline, data / "detection" / "val.parquet", say)
+        detection, found_strata = _detection(pipeline, data / "detection" / "val.parquet", say)
         pairs = _pairs(pipeline, data / "verification", say)
-        identities = _identities(pipeline, data / "identities" / "val.parquet", say)
+        identities, pair_strata = _identities(pipeline, data / "identities" / "val.parquet", say)
         if (data / "album" / TRUTH).is_file():
             say("Grouping the album")
             album = _album(single, data / "album")
-    return Quality(synthetic, detection, pairs, identities, album)
+    return Quality(synthetic, detection, pairs, identities, album, found_strata, pair_strata)
 
 
 def _album(engine: FacePipeline, folder: Path) -> AlbumMetrics:
@@ -81,11 +91,14 @@ def _album(engine: FacePipeline, folder: Path) -> AlbumMetrics:
     return run_clustering(groups, truth).metrics
 
 
-def _detection(pipeline: FacePipeline, file: Path, say: Say) -> DetectorMetrics | None:
+def _detection(
+    pipeline: FacePipeline, file: Path, say: Say
+) -> tuple[DetectorMetrics | None, tuple[DetectionStratum, ...]]:
     if not file.is_file():
-        return None
+        return None, ()
     say("Detecting in the validation photos")
-    return run_detector(pipeline.detector, read_labelled_photos(file)).metrics
+    run = run_detector(pipeline.detector, read_labelled_photos(file))
+    return run.metrics, detection_strata(run)
 
 
 def _pairs(pipeline: FacePipeline, folder: Path, say: Say) -> PairMetrics | None:
@@ -98,8 +111,12 @@ def _pairs(pipeline: FacePipeline, folder: Path, say: Say) -> PairMetrics | None
     return run_pairs(pipeline, pairs, read_pair_photos(photos, names)).metrics
 
 
-def _identities(pipeline: FacePipeline, file: Path, say: Say) -> IdentityMetrics | None:
+def _identities(
+    pipeline: FacePipeline, file: Path, say: Say
+) -> tuple[IdentityMetrics | None, tuple[VerificationStratum, ...]]:
     if not file.is_file():
-        return None
+        return None, ()
     say("Verifying pairs of aligned faces")
-    return run_identities(pipeline.embedder, read_aligned_faces(file)).metrics
+    samples = read_aligned_faces(file)
+    run = run_identities(pipeline.embedder, samples)
+    return run.metrics, verification_strata(run, samples)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceflow_ml.benchmark.bars import Bar, bars
+from faceflow_ml.benchmark.fairness import Fairness, measure_fairness
 from faceflow_ml.benchmark.peer_run import PeerOptions, PeerResults, compare_with_peers
 from faceflow_ml.benchmark.quality import Quality, measure_quality
 from faceflow_ml.benchmark.stages import ModelTimes, StageTimes, time_models, time_stages
@@ -33,6 +34,7 @@ class Benchmark:
     throughput: Throughput
     quality: Quality
     peers: PeerResults | None
+    fairness: Fairness | None
     bars: tuple[Bar, ...]
 
 
@@ -43,6 +45,8 @@ def run_benchmark(
     embedder: str | None = None,
     album: AlbumSpec = DEMO_ALBUM,
     peers: PeerOptions | None = None,
+    fictional_people: int = 0,
+    pictures: Path | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Benchmark:
     """Measure this installation on this machine.
@@ -52,6 +56,8 @@ def run_benchmark(
         detector, embedder: as for ``from_pretrained``.
         album: the synthetic album to render; its longest side is that of its photos.
         peers: how to compare with peers; None leaves them out.
+        fictional_people: on which failures are looked for; 0 leaves that out.
+        pictures: folder for examples of failures; None writes none.
         say: told what is measured now.
 
     Raises:
@@ -79,6 +85,16 @@ def run_benchmark(
                 embedder=embedder,
                 say=say,
             )
+        fairness = None
+        if fictional_people:
+            fairness = measure_fairness(
+                pipeline,
+                quality.detection_strata,
+                quality.verification_strata,
+                pictures=pictures,
+                people=fictional_people,
+                say=say,
+            )
     return Benchmark(
         created=now(),
         environment=environment(),
@@ -92,5 +108,6 @@ def run_benchmark(
         throughput=throughput,
         quality=quality,
         peers=compared,
+        fairness=fairness,
         bars=bars(model_times, throughput, quality),
     )

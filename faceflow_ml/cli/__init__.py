@@ -63,7 +63,16 @@ def _added() -> dict[str, EntryPoint]:
 
 
 def _load_added(point: EntryPoint) -> Command:
-    added: typer.Typer = point.load()
+    try:
+        added: typer.Typer = point.load()
+    except ImportError as error:
+        # One that cannot be loaded must not take the others with it.
+        reason = f"{point.name} cannot be loaded: {error}"
+
+        def refuse() -> None:
+            raise fail(reason, EXIT_USAGE)
+
+        return TyperCommand(point.name, callback=refuse, help=f"({reason})")
     added.rich_markup_mode = "markdown"
     parent = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     parent.add_typer(added, name=point.name, no_args_is_help=True)
@@ -89,9 +98,10 @@ def _load(name: str) -> Command:
     app: typer.Typer | None = getattr(module, "app", None)
     if app is not None and entry.is_group:
         app.rich_markup_mode = "markdown"
-        # A group with a callback does something by itself.
-        silent = app.registered_callback is not None
-        parent.add_typer(app, name=name, help=entry.help, no_args_is_help=not silent)
+        if app.registered_callback is not None:  # it does something by itself, and says what
+            parent.add_typer(app, name=name)
+        else:
+            parent.add_typer(app, name=name, help=entry.help, no_args_is_help=True)
         return get_command(parent).commands[name]  # type: ignore[attr-defined]
     if app is not None:
         parent.registered_commands = [

@@ -10,6 +10,7 @@ import typer
 from faceflow_ml.cli._common import emit_json, say
 
 DATA = Path("../shared/data")
+PICTURES = "images"
 MODEL_HELP = "A name, an .onnx file or models:/name@alias; the shipped one by default."
 
 app = typer.Typer(add_completion=False)
@@ -31,7 +32,7 @@ def bench(
     ] = None,
     quality: Annotated[
         bool,
-        typer.Option(help="Measure quality on research photos; minutes instead of seconds."),
+        typer.Option(help="Measure quality, and look for failures; minutes instead of seconds."),
     ] = True,
     peers: Annotated[
         bool,
@@ -51,6 +52,15 @@ def bench(
         int | None,
         typer.Option(min=1, help="Photos that detectors are compared on; all by default."),
     ] = None,
+    fictional: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Fictional people, in 16 conditions each, on whom failures are looked for; "
+            "0 leaves it out.",
+        ),
+    ] = 32,
     photos: Annotated[
         int, typer.Option(min=2, help="Photos of the synthetic album that is timed.")
     ] = 80,
@@ -64,7 +74,8 @@ def bench(
 
     Renders an album of fictional people and groups it, so that other work on the machine slows
     what is measured. Where research photos are, all measures of quality are taken on them and
-    held to the project's bars.
+    held to the project's bars. With --out, examples of failures (fictional people) go into the
+    folder images beside FILE.
 
     Example: faceflow-ml bench --out docs/benchmarks.md
     """
@@ -91,9 +102,11 @@ def bench(
         embedder=embedder,
         album=replace(DEMO_ALBUM, photos=photos),
         peers=PeerOptions(peer_weights, peer_photos) if peers else None,
+        fictional_people=max(2, fictional) if quality and fictional else 0,
+        pictures=None if out is None else out.parent / PICTURES,
         say=say,
     )
-    page = render_page(result)
+    page = render_page(result, pictures=None if out is None else PICTURES)
     if out is not None:
         atomic_write_text(out, page)
         say(f"Written: {out}")
