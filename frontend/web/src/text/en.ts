@@ -387,6 +387,7 @@ export const text = {
     kinds: {
       ingest: "Sorting photos",
       recluster: "Grouping people",
+      reembed: "Describing faces anew",
       archive: "Building a ZIP",
       erase: "Erasing",
       mail: "Sending mail",
