@@ -9,6 +9,7 @@ import typer
 
 from faceflow_ml.cli._common import emit_json, fail, say
 from faceflow_ml.errors import ConfigError
+from pipelines import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
     from pipelines.config import Kind, PipelineConfig
@@ -17,8 +18,6 @@ app = typer.Typer(
     help="Train, evaluate, register and deploy the models, here or on SageMaker.",
     no_args_is_help=True,
 )
-
-DEFAULT_CONFIG = Path("configs/pipeline/default.yaml")
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", metavar="FILE", help="YAML; see configs/pipeline/.")

@@ -30,8 +30,6 @@ MlflowArn = Annotated[
 ]
 Command = Annotated[list[str], Field(min_length=1)]
 
-DEFAULT_FILE = Path("configs/pipeline/default.yaml")
-
 
 class SyntheticConfig(Section):
     """Fictional people to render where the data hold none; 0 photos: the data are as they are."""
@@ -114,7 +112,17 @@ class EndpointConfig(Section):
                 f"{self.traffic} traffic shifting needs instance_count of at least 2: "
                 "a share of one instance cannot be split"
             )
+        if self.traffic == "linear" and self.step_percent < 10:
+            raise ValueError("linear traffic shifting needs step_percent of at least 10")
+        if self.steps * self.bake_seconds + self.termination_wait_seconds > 7 * 3600:
+            raise ValueError("bake_seconds over all steps must fit in the 8 hours of an update")
         return self
+
+    @property
+    def steps(self) -> int:
+        """How many times traffic moves."""
+        linear = -(-100 // self.step_percent)
+        return {"canary": 2, "linear": linear, "all_at_once": 1}[self.traffic]
 
 
 class ServerConfig(Section):

@@ -47,7 +47,7 @@ _EXTRAS = {
         "torchvision",
         "matplotlib",
     ),
-    "aws": ("boto3", "sagemaker", "sagemaker_mlflow"),
+    "aws": ("boto3", "botocore", "jsonschema", "sagemaker", "sagemaker_mlflow"),
     "app": ("fastapi", "uvicorn"),
 }
 _EXTRA_OF = {module: extra for extra, modules in _EXTRAS.items() for module in modules}

@@ -90,7 +90,13 @@ def build_pipeline(config: PipelineConfig, session: PipelineSession) -> Pipeline
             session,
             parameters,
             prepare,
-            checkpoints=[config.store, "checkpoints", kind, _recipe(config, kind), fingerprint],
+            checkpoints=[
+                *(config.store, "checkpoints", kind),
+                *(parameters.image[kind], parameters.config[kind]),
+                parameters.instance_count[kind].to_string(),
+                _recipe(config, kind),
+                fingerprint,
+            ],
         )
         champion = JsonGet(
             step_name=champions.name,
@@ -136,9 +142,8 @@ def _prepare_arguments(config: PipelineConfig) -> list[str]:
 
 
 def _recipe(config: PipelineConfig, kind: Kind) -> str:
-    """What besides the data decides the weights, as a short hash for the checkpoints' path."""
-    training = config.training(kind)
-    recipe = [config.images[kind], training.config, sorted(training.overrides.items())]
+    """What besides data and parameters decides the weights: a short hash for a path."""
+    recipe = sorted(config.training(kind).overrides.items())
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
 
 

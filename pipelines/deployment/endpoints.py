@@ -150,13 +150,15 @@ class EndpointDeployer:
         raise FaceFlowError(f"{group} has no {which}")
 
     def _model(self, kind: Kind, wanted: Version, arn: str) -> str:
-        name = f"{wanted.group}-v{wanted.version}"
+        # Serverless endpoints take no network isolation; instances need no network.
+        isolated = not self._settings(kind).serverless
+        name = f"{wanted.group}-v{wanted.version}" + ("" if isolated else "-serverless")
         if not self._exists("describe_model", ModelName=name):
             self._sagemaker.create_model(
                 ModelName=name,
                 ExecutionRoleArn=self._config.role,
                 Containers=[{"ModelPackageName": arn}],
-                EnableNetworkIsolation=True,
+                EnableNetworkIsolation=isolated,
                 Tags=[
                     {"Key": "faceflow:kind", "Value": kind},
                     {"Key": "faceflow:contract-id", "Value": wanted.contract_id},
@@ -247,13 +249,12 @@ def deployment_config(settings: EndpointConfig, alarms: list[str]) -> dict[str, 
         "WaitIntervalInSeconds": settings.bake_seconds,
     }
     size = {"Type": "CAPACITY_PERCENT", "Value": settings.step_percent}
-    steps = 1
     if settings.traffic == "canary":
-        routing["CanarySize"], steps = size, 2
+        routing["CanarySize"] = size
     elif settings.traffic == "linear":
-        routing["LinearStepSize"], steps = size, -(-100 // settings.step_percent)
+        routing["LinearStepSize"] = size
     # Long enough for every step to be watched, and for instances to start.
-    longest = steps * settings.bake_seconds + settings.termination_wait_seconds + 3600
+    longest = settings.steps * settings.bake_seconds + settings.termination_wait_seconds + 3600
     return {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,

@@ -16,7 +16,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import DEFAULT_FILE, PipelineConfig, load_pipeline_config
+from pipelines import DEFAULT_CONFIG
+from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.endpoints import EndpointDeployer
 from pipelines.registry import PackageRegistry
 
@@ -34,7 +35,7 @@ def handler(event: dict[str, Any], _context: object = None) -> dict[str, Any]:
     """
     import boto3
 
-    config = load_pipeline_config(Path(os.environ.get(CONFIG_VARIABLE, str(DEFAULT_FILE))))
+    config = load_pipeline_config(Path(os.environ.get(CONFIG_VARIABLE, str(DEFAULT_CONFIG))))
     session = boto3.Session(region_name=config.region)
     return on_package_change(
         event,

@@ -1,4 +1,4 @@
-"""A folder that stands for S3: ``s3://bucket/key`` is ``root/bucket/key``."""
+"""A folder that stands for S3: ``s3://bucket/key`` is ``root/bucket/key``, ``file:///x`` itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ class LocalStore:
     root: Path
 
     def path(self, uri: str) -> Path:
-        """Where an object or prefix lies; FaceFlowError for anything but a plain S3 URI."""
+        """Where an object or prefix lies.
+
+        Raises:
+            FaceFlowError: it is neither a plain S3 URI nor ``file:///`` with an absolute path.
+        """
+        if uri.startswith("file:///"):
+            return Path(uri.removeprefix("file://"))
         parts = PurePosixPath(uri.removeprefix("s3://")).parts
         if not uri.startswith("s3://") or not parts or ".." in parts or uri.startswith("s3:///"):
             raise FaceFlowError(f"not an S3 URI: {uri}")

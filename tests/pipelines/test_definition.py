@@ -114,6 +114,8 @@ def test_training_can_be_interrupted_and_ends_in_time(compiled: dict[str, Any]) 
     parts = checkpoints["S3Uri"]["Std:Join"]["Values"]
     # Other data or another recipe never go on with these checkpoints.
     assert parts[-1]["Std:JsonGet"]["Path"] == "fingerprint"
+    assert {"Get": "Parameters.EmbedderImage"} in parts
+    assert {"Get": "Parameters.EmbedderConfig"} in parts
     assert arguments["ResourceConfig"]["InstanceCount"] == {
         "Get": "Parameters.EmbedderInstanceCount"
     }
@@ -212,6 +214,20 @@ def test_what_sagemaker_would_refuse_is_refused(
         (["embedder.max_wait_hours=1"], "max_wait_hours must be at least max_hours"),
         (["embedder.overrides={epochs: 3}"], "overrides need section.key"),
         (["deploy.endpoints.detector.instance_count=1"], "needs instance_count of at least 2"),
+        (
+            [
+                "deploy.endpoints.detector.traffic=linear",
+                "deploy.endpoints.detector.step_percent=5",
+            ],
+            "at least 10",
+        ),
+        (
+            [
+                "deploy.endpoints.detector.traffic=linear",
+                "deploy.endpoints.detector.bake_seconds=3600",
+            ],
+            "8 hours",
+        ),
         (["synthetic.photos=3"], "give both"),
         (["embedder.minimum=1.5"], "minimum"),
     ],

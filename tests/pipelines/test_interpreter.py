@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from faceflow_ml.errors import FaceFlowError
 from pipelines.local.execute import Execution, Home, merge_parameters
 from pipelines.local.state import ExecutionState, begin
 from tests.pipelines.small import Registered, definition, output_of, processing, report_of
@@ -172,6 +173,19 @@ def test_a_failed_program_fails_its_step(
     assert state.status == "Failed"
     assert reason in (state.steps["A"].failure or "")
     assert "B" not in state.steps
+
+
+def test_data_may_be_in_a_folder_of_this_machine(tmp_path: Path, make_home: MakeHome) -> None:
+    (tmp_path / "mine").mkdir()
+    _file(tmp_path / "mine/photo.jpg", "x")
+    uri = (tmp_path / "mine").as_uri()
+    home = make_home()
+    document = definition(processing("Look", "layout", OUT, inputs={"data": uri}))
+    state, _ = run(document, home, tmp_path)
+    assert state.status == "Succeeded", state.failure
+    for wrong in ("/tmp/x", "s3://bucket/../x", "s3:///x", "file://host/x", "http://x"):
+        with pytest.raises(FaceFlowError, match="not an S3 URI"):
+            home.machine.store.path(wrong)
 
 
 def test_a_missing_input_fails_the_step(tmp_path: Path, make_home: MakeHome) -> None:
