@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from PIL import Image, ImageOps
 
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
 from faceflow_ml.inference.images import IMAGE_SUFFIXES
@@ -20,6 +21,7 @@ from tests.load.application import application
 WANTED = 0.7
 _CONNECTIONS = 4
 _PEOPLE = 30
+_VIEWS = 4
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,29 @@ class Ingested:
 
 
 def render(folder: Path, photos: int, width: int) -> list[Path]:
-    """Photos of fictional people."""
-    spec = AlbumSpec(people=_PEOPLE, photos=photos, seed=11, width=width)
-    write_album(folder, spec, lambda *_: None, force=True)
-    return sorted(path for path in folder.rglob("*") if path.suffix in IMAGE_SUFFIXES)
+    """Photos of fictional people: scenes in four views each, since drawing scenes takes longest."""
+    spec = AlbumSpec(people=_PEOPLE, photos=-(-photos // _VIEWS), seed=11, width=width * 4 // 3)
+    scenes = folder.with_name(f"{folder.name}-scenes")
+    write_album(scenes, spec, lambda *_: None, force=True)
+    folder.mkdir(parents=True)
+    files = sorted(path for path in scenes.rglob("*") if path.suffix in IMAGE_SUFFIXES)
+    made: list[Path] = []
+    for view in range(_VIEWS):
+        for file in files[: photos - len(made)]:
+            path = folder / f"{file.stem}-{view}.jpg"
+            with Image.open(file) as scene:
+                _view(ImageOps.exif_transpose(scene), view).convert("RGB").save(path, quality=90)
+            made.append(path)
+    return sorted(made)
+
+
+def _view(scene: Image.Image, view: int) -> Image.Image:
+    """Three quarters of a scene's width and height, from one corner or another, or mirrored."""
+    width, height = scene.width * 3 // 4, scene.height * 3 // 4
+    left = (scene.width - width) * (view % 2)
+    top = (scene.height - height) * (view // 2)
+    part = scene.crop((left, top, left + width, top + height))
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view >= _VIEWS // 2 else part
 
 
 def measure(folder: Path, files: Sequence[Path], width: int, work: Path) -> Ingested:
