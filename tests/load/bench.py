@@ -41,6 +41,7 @@ def main() -> None:
     """Measure and write; exit status 1 if a bar is missed."""
     options = _options()
     started = time.perf_counter()
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="faceflow-bench-") as folder:
         work = Path(folder)
         _say(started, f"rendering {options.photos} photos")
@@ -64,7 +65,7 @@ def main() -> None:
             work=work,
         )
     bars = _bars(taken, measured[-1], crowded)
-    document = report(taken, measured, crowded, bars)
+    document = report(taken, measured, crowded, bars, busy)
     if options.out is None:
         sys.stdout.write(document)
     else:
@@ -138,16 +139,21 @@ def _bars(taken: Ingested, largest: Sized, crowded: Crowded) -> list[Bar]:
 
 
 def report(
-    taken: Ingested, measured: Sequence[Sized], crowded: Crowded, bars: Sequence[Bar]
+    taken: Ingested,
+    measured: Sequence[Sized],
+    crowded: Crowded,
+    bars: Sequence[Bar],
+    busy: float,
 ) -> str:
-    """The document."""
+    """The document; ``busy``: the machine's load before."""
     names = list(measured[0].spreads)
     heads = " | ".join(f"{one.album.photos:,} photos" for one in measured)
     rule = "|---|" + "---:|" * len(measured)
     lines = [
         "# The application, measured",
         "",
-        f"Written by `make bench-app` at commit {_commit()} on {_machine()}.",
+        f"Written by `make bench-app` at commit {_commit()} on {_machine()}. Load average of the "
+        f"machine before: {busy:.1f}; anything above 0.5 makes every time longer.",
         "",
         "| | wanted | measured | |",
         "|---|---|---:|---|",
