@@ -78,7 +78,9 @@ class Groups:
 
     def directions(self) -> NDArray[np.float32]:
         """(m, d) L2-normalised centroids; zero where the vectors of a group cancel out."""
-        norms = np.linalg.norm(self.sums, axis=1, keepdims=True)
+        norms = np.sqrt(np.einsum("ij,ij->i", self.sums, self.sums))[:, None]
+        if np.allclose(norms, 1.0, rtol=0.0, atol=1e-6):
+            return self.sums  # single faces, of which there may be too many to copy
         return np.asarray(self.sums / np.maximum(norms, np.finfo(np.float32).tiny))
 
 
