@@ -60,6 +60,29 @@ def test_clusters_come_in_pages(client: TestClient, alice: Headers, base: str) -
     assert client.get(f"{base}/clusters?cursor=x", headers=alice).status_code == 400
 
 
+def test_who_is_left_alone_by_an_undo_is_grouped_in_the_background(
+    client: TestClient, alice: Headers, base: str, shown: Pile
+) -> None:
+    def post(path: str, body: object = None) -> dict[str, object]:
+        answer = client.post(f"{base}/{path}", json=body, headers=alice)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    a = shown.of_person(0)
+    faces = sorted(shown.groups()[a])
+    for face in faces:
+        post(f"faces/{face}/reject", {"cluster": a})
+    moved = post("faces/move", {"faces": faces, "cluster": None})
+    fresh = {face for _ in range(5) for face in shown.photo([0])}
+    refresh(shown.services, shown.album)
+    post(f"decisions/{moved['decision']}/undo")
+    limit = time.monotonic() + 60
+    while not any(fresh <= group for group in shown.groups().values()):
+        assert time.monotonic() < limit, "they are still nobody's"
+        time.sleep(0.05)
+    shown.check_rows()
+
+
 def test_label_merge_split_reject_undo(
     client: TestClient, alice: Headers, base: str, shown: Pile
 ) -> None:
