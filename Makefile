@@ -71,7 +71,7 @@ bench: $(FULL) ## measure this machine
 	$(FACEFLOW) bench --out docs/benchmarks.md
 
 mlflow: $(FULL) ## MLflow's pages of the local store, or of MLFLOW_TRACKING_URI
-	$(BIN)/mlflow ui --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 images: ## build the containers of the models: CPU and GPU
 	@docker info >/dev/null 2>&1 || { echo "Error: no Docker engine answers here." >&2; exit 1; }
