@@ -35,6 +35,8 @@ from api.services import Services
 from api.sharing.selection import Candidate, People, Sighting, select
 
 _CACHED = 64
+_CACHED_IDS = 400_000
+"""Photo ids in the cache, in all: some 50 MB."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ class _Cache:
     def keep(self, key: tuple[object, ...], contents: Contents) -> None:
         with self._lock:
             self._kept[key] = contents
-            while len(self._kept) > _CACHED:
-                self._kept.popitem(last=False)
+            held = sum(len(one.photo_ids) for one in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > _CACHED or held > _CACHED_IDS):
+                _, oldest = self._kept.popitem(last=False)
+                held -= len(oldest.photo_ids)
 
 
 _cache = _Cache()
+_turns = tuple(Lock() for _ in range(64))
+"""A page asks for many thumbnails at once: one of the requests computes, the others wait for it."""
 
 
 def contents_of(services: Services, album: Album, share: Share) -> Contents:
@@ -78,14 +84,21 @@ def contents_of(services: Services, album: Album, share: Share) -> Contents:
     people = people_of(services, album)
     key = (share.id, share.live, share.clusters, share.filters, album.version, people.head)
     found = _cache.get(key)
-    if found is None:
-        if share.live:
-            found = Contents(choose(services, album, people, share.clusters, share.filters))
-        else:
-            kept = kept_photos(services, share)
-            found = Contents(tuple(photo.id for photo in shown_photos(services, album.id, kept)))
-        _cache.keep(key, found)
-    return found
+    if found is not None:
+        return found
+    with _turns[hash(share.id) % len(_turns)]:
+        found = _cache.get(key)
+        if found is None:
+            found = _computed(services, album, people, share)
+            _cache.keep(key, found)
+        return found
+
+
+def _computed(services: Services, album: Album, people: AlbumPeople, share: Share) -> Contents:
+    if share.live:
+        return Contents(choose(services, album, people, share.clusters, share.filters))
+    kept = kept_photos(services, share)
+    return Contents(tuple(photo.id for photo in shown_photos(services, album.id, kept)))
 
 
 def photos_of(services: Services, album: Album, share: Share) -> tuple[str, ...]:
