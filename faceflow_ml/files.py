@@ -54,6 +54,8 @@ def atomic_folder(target: str | os.PathLike[str], marker: str) -> Iterator[Path]
 
     The block must leave a file called ``marker`` in it: an earlier folder is replaced only if it
     has one too, so that nobody's own files are lost. If the block raises, the target is untouched.
+    No rename replaces a folder that has files in it, so that a reader may find none for a moment;
+    killed just then, a process leaves the earlier folder beside it, as ``.NAME-...-old``.
 
     Raises:
         ConfigError: ``target`` is a file, or holds something without a ``marker``.
