@@ -39,9 +39,14 @@ def test_an_earlier_folder_is_replaced_with_all_it_had(tmp_path: Path) -> None:
 
 def test_failure_leaves_the_earlier_one(tmp_path: Path) -> None:
     write(tmp_path / "out", "one")
-    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "out", "mark") as work:
-        (work / "mark").write_text("two")
-        raise ZeroDivisionError
+
+    def failing() -> None:
+        with atomic_folder(tmp_path / "out", "mark") as work:
+            (work / "mark").write_text("two")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "out", "mark"):
         pass  # without its mark it could not be replaced next time
     assert (tmp_path / "out/mark").read_text() == "one"
