@@ -1,5 +1,5 @@
 """The homes of the ports. An adapter of another home runs through these tests unchanged: it adds
-its function to `HOMES`."""
+its function to `HOMES`, or to the homes of one port alone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from api.home import open_services
+from api.ids import new_id
 from api.main import create_app
 from api.objects.signer import SignedUrl
 from api.objects.store import ObjectStore
+from api.repositories.dynamo_schema import table_definition
+from api.repositories.dynamo_table import DynamoTable
 from api.repositories.sqlite_table import SqliteTable
 from api.repositories.table import Table
 from api.services import Services
 from api.settings import Settings
+from tests.api.contract.emulator import Emulator
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,35 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     yield from HOMES[request.param](tmp_path)
 
 
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """AWS on this machine."""
+    running = Emulator()
+    yield running
+    running.stop()
+
+
 @pytest.fixture
-def table(home: Home) -> Table:
+def dynamo_table(emulator: Emulator) -> Iterator[DynamoTable]:
+    """An empty table on DynamoDB."""
+    client = emulator.client("dynamodb")
+    name = f"faceflow-{new_id()}"
+    client.create_table(**table_definition(name))
+    table = DynamoTable(client, name)
+    yield table
+    table.close()
+    client.delete_table(TableName=name)
+
+
+@pytest.fixture(params=["local", "aws"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Table]:
     """The table of each home."""
-    return home.table
+    if request.param == "aws":
+        yield request.getfixturevalue("dynamo_table")
+    else:
+        sqlite = SqliteTable(tmp_path / "faceflow.db")
+        yield sqlite
+        sqlite.close()
 
 
 @pytest.fixture
