@@ -1,0 +1,79 @@
+"""`faceflow-ml pipeline` as it is called: usage, and what it says when there is nothing to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from faceflow_ml.cli import app
+from pipelines.local.execute import merge_parameters
+from tests.pipelines.conftest import CONFIGS
+
+DEBUG = str(CONFIGS / "debug.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["run", "-p", "EmbedderMinimum"], "expected NAME=VALUE"),
+        (["run", "colour=red"], "colour"),
+        (["compile", "--out", "x.json", "--config", "nothing.yaml"], "nothing.yaml"),
+        (["deploy", "--kind", "cat"], "--kind is detector or embedder, not cat"),
+        (["deploy", "--version", "3"], "--version needs one --kind"),
+    ],
+)
+def test_bad_usage_is_told_apart_from_failure(words: list[str], reason: str) -> None:
+    if "--config" not in words:
+        words = [*words, "--config", DEBUG]
+    found = CliRunner().invoke(app, ["pipeline", *words])
+    assert found.exit_code == 2
+    assert reason in " ".join(found.stderr.split())
+
+
+def test_nothing_is_deployed_yet(local_root: Path) -> None:
+    words = ["--config", DEBUG, f"local.root={local_root}", "--json"]
+    found = CliRunner().invoke(app, ["pipeline", "status", *words])
+    assert found.exit_code == 0
+    assert json.loads(found.stdout) == {"servers": []}
+    refused = CliRunner().invoke(app, ["pipeline", "rollback", *words])
+    assert refused.exit_code == 1
+    assert "no earlier version" in " ".join(refused.stderr.split())
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("Text", "3", "3"), ("Count", "3", 3), ("Share", "1", 1), ("Share", "0.5", 0.5)],
+)
+def test_parameters_are_read_by_their_types(name: str, text: str, value: object) -> None:
+    assert merge_parameters(PARAMETERS, {name: text})[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("Count", "0.5", "of type Integer"),
+        ("Share", "many", "of type Float"),
+        ("Count", "true", "of type Integer"),
+        ("Mode", "fast", "one of slow"),
+        ("Colour", "red", "no parameter Colour"),
+    ],
+)
+def test_a_wrong_parameter_is_named(name: str, text: str, reason: str) -> None:
+    from faceflow_ml.errors import FaceFlowError
+
+    with pytest.raises(FaceFlowError, match=reason):
+        merge_parameters(PARAMETERS, {name: text})
+
+
+PARAMETERS = {
+    "Parameters": [
+        {"Name": "Text", "Type": "String", "DefaultValue": "x"},
+        {"Name": "Count", "Type": "Integer", "DefaultValue": 1},
+        {"Name": "Share", "Type": "Float", "DefaultValue": 0.1},
+        {"Name": "Mode", "Type": "String", "DefaultValue": "slow", "EnumValues": ["slow"]},
+    ]
+}
