@@ -113,11 +113,10 @@ def compare_detectors(
         for name, open_peer in openers:
             try:
                 opened = open_peer()
+                say(f"Detecting in {len(samples)} photos: {name}")
+                results.append(_measure(name, opened, samples, fit_samples))
             except PeerMissing as reason:
                 missing.append((name, str(reason)))
-                continue
-            say(f"Detecting in {len(samples)} photos: {name}")
-            results.append(_measure(name, opened, samples, fit_samples))
     return DetectorTable(
         photos=len(samples),
         faces=sum(int((~sample.ignore).sum()) for sample in samples),

@@ -22,6 +22,7 @@ from faceflow_ml.benchmark.peer_verification import compare_recognizers
 from faceflow_ml.benchmark.peers import insightface
 from faceflow_ml.benchmark.peers.base import PeerFaces, PeerMissing, detections
 from faceflow_ml.benchmark.peers.opencv import HaarDetector, YunetDetector
+from faceflow_ml.benchmark.peers.opencv4 import Opencv4Haar
 from faceflow_ml.benchmark.peers.registry import PEERS
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.album_truth import MainFaceTruth
@@ -95,7 +96,7 @@ def test_what_is_not_installed_is_said_with_the_way_to_get_it(
     assert "pip install --no-deps dlib-bin" in reasons["dlib HOG + ResNet"]
     assert "pip install --no-deps facenet-pytorch" in reasons["facenet-pytorch MTCNN"]
     assert "yunet" in reasons["OpenCV YuNet"]
-    assert "CascadeClassifier" in reasons["OpenCV Haar cascade"]
+    assert "'opencv-python-headless<5'" in reasons["OpenCV Haar cascade"]
     assert "buffalo_l" in reasons["insightface"]
 
 
@@ -178,6 +179,41 @@ def test_yunet_rows_become_detections(monkeypatch: pytest.MonkeyPatch, tmp_path:
 )
 def test_haar_cascade_finds_the_fictional_face(face: np.ndarray) -> None:
     assert len(HaarDetector().detect(face).boxes)
+
+
+def test_photos_and_faces_pass_between_two_versions_of_opencv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for OpenCV 4, whose cascade finds the bright part of a photo."""
+    package = tmp_path / "opencv4" / "cv2"
+    (package / "data").mkdir(parents=True)
+    (package / "data" / "haarcascade_frontalface_default.xml").write_text("cascade")
+    (package / "__init__.py").write_text(
+        """
+import numpy as np
+COLOR_RGB2GRAY = 0
+def setNumThreads(n): assert n == 1
+def cvtColor(image, code): return image.mean(axis=2)
+class CascadeClassifier:
+    def __init__(self, file): assert open(file).read() == "cascade"
+    def detectMultiScale3(self, grey, **options):
+        y, x = np.nonzero(grey > 128)
+        if len(x) == 0: return (), (), ()
+        box = [x.min(), y.min(), x.max() + 1 - x.min(), y.max() + 1 - y.min()]
+        return np.array([box]), np.array([1]), np.array([2.5])
+"""
+    )
+    detector = Opencv4Haar(tmp_path)
+    image = np.zeros((40, 60, 3), np.uint8)
+    assert detector.detect(image).boxes.shape == (0, 4)
+    image[10:20, 30:45] = 255
+    found = detector.detect(image)
+    assert found.boxes.tolist() == [[30, 10, 45, 20]]
+    assert found.scores.tolist() == [2.5]
+    detector._process.kill()
+    detector._process.wait()
+    with pytest.raises(PeerMissing, match="does not run"):
+        detector.detect(np.zeros((4000, 4000, 3), np.uint8))
 
 
 @pytest.fixture(scope="module")

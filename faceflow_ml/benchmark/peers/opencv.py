@@ -8,7 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from faceflow_ml.benchmark.peers.base import PeerMissing, detections
+from faceflow_ml.benchmark.peers.base import PeerDetector, PeerMissing, detections
+from faceflow_ml.benchmark.peers.opencv4 import Opencv4Haar
 from faceflow_ml.evaluation.detection import ImageDetections
 from faceflow_ml.inference.types import ImageArray
 
@@ -20,18 +21,13 @@ _LEAST_SCORE = 0.02
 class HaarDetector:
     """Viola and Jones (2001) with the frontal cascade of ``cv2.data``."""
 
-    def __init__(self, weights: Path | None = None) -> None:
-        version, data = cv2.__version__, Path(cv2.__file__).parent / "data"
-        files = [
-            folder / _CASCADE
-            for folder in (data, *([weights] if weights else []))
-            if (folder / _CASCADE).is_file()
-        ]
+    def __init__(self) -> None:
         make: Any = getattr(cv2, "CascadeClassifier", None)
-        if make is None or not files:
-            lacking = f"has no {'CascadeClassifier' if make is None else _CASCADE}"
-            raise PeerMissing(f"OpenCV {version} as installed {lacking}; OpenCV 4 has both")
-        self._cascade = make(str(files[0]))
+        file = Path(cv2.__file__).parent / "data" / _CASCADE
+        if make is None or not file.is_file():
+            lacking = "CascadeClassifier" if make is None else _CASCADE
+            raise PeerMissing(f"OpenCV {cv2.__version__} as installed has no {lacking}")
+        self._cascade = make(str(file))
 
     def detect(self, image: ImageArray) -> ImageDetections:
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -41,6 +37,13 @@ class HaarDetector:
         boxes = np.asarray(found, np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         return detections(boxes, scores)
+
+
+def open_haar(weights: Path | None) -> PeerDetector:
+    """The cascade, from OpenCV 4 in a folder of ``weights`` where the installed one has none."""
+    if hasattr(cv2, "CascadeClassifier"):
+        return HaarDetector()
+    return Opencv4Haar(weights)
 
 
 class YunetDetector:
