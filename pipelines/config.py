@@ -160,11 +160,14 @@ class LocalConfig(Section):
 
     root: runs, the object store that stands for S3, the cache, the deployment's state.
     images: command that stands for an image, by a part of the image's URI; arguments follow.
+    code: what stands for the images' digest. Without it, that is the fingerprint of all code: a
+    change anywhere makes every step anew.
     """
 
     root: Path = Path("runs/pipeline")
     tracking_uri: str | None = Field(None, description="MLflow; default: SQLite under root")
     images: dict[str, Command] = Field(default={})
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     parallel: int = Field(2, ge=1, description="steps at a time")
     approval: Literal["automatic", "manual"] = "manual"
 

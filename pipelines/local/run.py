@@ -60,7 +60,7 @@ def run_local(
     store = LocalStore(root / "s3")
     registry = MlflowRegistry(config.tracking_uri(), config.artifacts())
     uri = config.tracking_uri()
-    code = code_fingerprint()[:16]
+    code = config.local.code or code_fingerprint()[:16]
     environment = {"MLFLOW_TRACKING_URI": uri, REGISTRY_VARIABLE: uri}
     home = Home(
         root / "work",

@@ -29,6 +29,7 @@ def pipeline(tmp_path: Path) -> Iterator[Command]:
     def call(name: str, *words: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "faceflow_ml", "pipeline", name, *words]
         command += ["--config", str(CONFIGS / "debug.yaml"), f"local.root={tmp_path / 'root'}"]
+        command.append("local.code=tested")  # whatever is edited while the test runs
         done = subprocess.run(
             [*command, "--json"],
             cwd=tmp_path,
