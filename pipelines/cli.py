@@ -12,7 +12,8 @@ from faceflow_ml.errors import ConfigError
 from pipelines import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from pipelines.config import Kind, PipelineConfig
+    from faceflow_ml.inference.pretrained import Kind
+    from pipelines.config import PipelineConfig
 
 app = typer.Typer(
     help="Train, evaluate, register and deploy the models, here or on SageMaker.",
@@ -195,7 +196,7 @@ def _parameters(words: list[str] | None) -> dict[str, str]:
 
 
 def _kinds(words: list[str] | None) -> list[Kind]:
-    from pipelines.config import KINDS
+    from pipelines.kinds import KINDS
 
     unknown = set(words or []) - set(KINDS)
     if unknown:

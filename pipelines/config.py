@@ -12,10 +12,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from faceflow_ml.inference.pretrained import Kind
 from faceflow_ml.training.config import Section, load_config
-
-Kind = Literal["detector", "embedder"]
-KINDS: tuple[Kind, ...] = ("detector", "embedder")
+from pipelines.kinds import KINDS
 
 S3Uri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]

@@ -13,9 +13,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import KINDS, Kind, PipelineConfig
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.config import PipelineConfig
 from pipelines.definition.jobs import evaluation_step, processing_step, training_step
 from pipelines.definition.parameters import Parameters, declare
+from pipelines.kinds import KINDS
 
 if TYPE_CHECKING:
     from sagemaker.core.workflow.functions import JsonGet

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import Kind, PipelineConfig
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.config import PipelineConfig
 from pipelines.definition.parameters import Parameters
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import KINDS, Kind, PipelineConfig
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.config import PipelineConfig
+from pipelines.kinds import KINDS
 
 if TYPE_CHECKING:
     from sagemaker.core.workflow.parameters import (

@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
-from pipelines.config import EndpointConfig, Kind, PipelineConfig
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.config import EndpointConfig, PipelineConfig
 from pipelines.deployment.outcome import Deployed
 from pipelines.registry import PackageRegistry, Version, is_missing
 
@@ -82,13 +83,13 @@ class EndpointDeployer:
         ]
         if not earlier:
             raise FaceFlowError(f"{current.group}: there is no earlier approved version")
-        arn = self._arn(current_arn, earlier[0].version)
-        done = self._bring(kind, earlier[0], arn)
+        # Rejected first: should this be interrupted, whatever deploys next brings the right one.
         self._sagemaker.update_model_package(
             ModelPackageArn=current_arn,
             ModelApprovalStatus="Rejected",
             ApprovalDescription=f"rolled back to version {earlier[0].version}",
         )
+        done = self._bring(kind, earlier[0], self._arn(current_arn, earlier[0].version))
         return Deployed(
             kind=kind,
             group=current.group,

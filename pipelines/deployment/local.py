@@ -18,10 +18,12 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_write_text
-from pipelines.config import KINDS, Kind, PipelineConfig
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.config import PipelineConfig
 from pipelines.deployment.outcome import Deployed
 from pipelines.deployment.servers import Server, start_server
 from pipelines.deployment.shadow import compare
+from pipelines.kinds import KINDS
 from pipelines.local.state import locked
 from pipelines.mlflow_registry import APPROVED, CHALLENGER, REJECTED, MlflowRegistry
 from pipelines.registry import Version
@@ -170,7 +172,7 @@ class LocalDeployer:
         slots.active, slots.candidate = fresh, None
         self._save(state)
         self._align(kind, slots)
-        if dropped is not None and dropped.version != fresh.version:
+        if dropped is not None:
             dropped.server.stop()
         self._notice(f"{kind}: version {fresh.version} serves at {fresh.server.url}")
         action = "created" if old is None else "updated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.config import Kind
+from faceflow_ml.inference.pretrained import Kind
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from faceflow_ml.data.synth.faces import aligned_faces
 from faceflow_ml.data.synth.people import sample_person
 from faceflow_ml.data.synth.scene import render_photo
 from faceflow_ml.errors import FaceFlowError
-from pipelines.config import Kind
+from faceflow_ml.inference.pretrained import Kind
 from pipelines.deployment.servers import Server
 
 _SIZE = (480, 360)

@@ -89,6 +89,9 @@ def run_program(
     finally:
         if process.poll() is None:
             _end(process)
+        # As with a container, nothing that the program started outlives it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def end_leftover(folder: Path) -> None:

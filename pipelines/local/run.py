@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import KINDS, PipelineConfig
+from pipelines.config import PipelineConfig
 from pipelines.definition.compile import compile_definition, to_json
+from pipelines.kinds import KINDS
 from pipelines.local.cache import StepCache, code_fingerprint
 from pipelines.local.execute import Execution, Home, Notice, Register, merge_parameters
 from pipelines.local.jobs import Machine

@@ -12,7 +12,7 @@ import typer
 from faceflow_ml.cli._common import say, unwind_on_sigterm
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.files import atomic_write_text
-from pipelines.config import Kind
+from faceflow_ml.inference.pretrained import Kind
 
 app = typer.Typer(help="Jobs of the pipeline.", no_args_is_help=True, add_completion=False)
 

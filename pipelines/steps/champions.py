@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faceflow_ml.cli._common import say
 from faceflow_ml.files import atomic_write_text
-from pipelines.config import Kind
+from faceflow_ml.inference.pretrained import Kind
 from pipelines.registry import open_registry
 
 

@@ -24,9 +24,8 @@ from faceflow_ml.evaluation.verification import all_pair_scores
 from faceflow_ml.files import atomic_write_text
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
-from faceflow_ml.inference.pretrained import MANIFEST_NAME, read_manifest
+from faceflow_ml.inference.pretrained import MANIFEST_NAME, Kind, read_manifest
 from pipelines.archives import MODEL_ARCHIVE, pack, unpack
-from pipelines.config import Kind
 from pipelines.statistics import (
     Difference,
     average_precision_over_resampled_images,

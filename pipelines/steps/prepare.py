@@ -13,7 +13,8 @@ from faceflow_ml.data.parquet import read_detection_shards, read_identity_shards
 from faceflow_ml.data.synthetic_shards import synthetic_identity_shard, synthetic_photo_shard
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_path, atomic_write_text
-from pipelines.config import KINDS, Kind
+from faceflow_ml.inference.pretrained import Kind
+from pipelines.kinds import KINDS
 
 SOURCES = {"detector": "detection", "embedder": "identities"}
 SPLITS = ("train", "val")

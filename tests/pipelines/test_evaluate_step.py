@@ -13,6 +13,7 @@ import pytest
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.inference.pretrained import (
+    Kind,
     Manifest,
     ModelEntry,
     compute_contract_id,
@@ -20,7 +21,6 @@ from faceflow_ml.inference.pretrained import (
     read_manifest,
 )
 from pipelines.archives import pack, unpack
-from pipelines.config import Kind
 from pipelines.steps.evaluate import Measured, evaluate_model, make_report
 from pipelines.steps.prepare import prepare_data, render_data
 from tests.inference.conftest import Graph, build_detector, build_embedder

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import Kind
+from faceflow_ml.inference.pretrained import Kind
 from pipelines.definition.check import OPERATIONS, all_steps
 from pipelines.local.execute import Execution, Home, merge_parameters
 from pipelines.local.state import ExecutionState, begin

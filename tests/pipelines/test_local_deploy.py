@@ -220,6 +220,21 @@ def test_servers_that_were_stopped_start_again(make_place: Callable[..., Place])
     assert answers(again.endpoint) == "a" * 16
 
 
+def test_an_earlier_version_can_be_deployed_by_its_number(
+    make_place: Callable[..., Place],
+) -> None:
+    place = make_place()
+    first = place.register("a" * 16)
+    old = place.deployer.deploy("embedder", approve=True)
+    place.register("b" * 16)
+    place.deployer.deploy("embedder", approve=True)
+    again = place.deployer.deploy("embedder", first.version)
+    assert answers(again.endpoint) == place.champion() == "a" * 16
+    with pytest.raises(FaceFlowError):
+        answers(old.endpoint)  # no server is left over
+    assert place.deployer.rollback("embedder").contract_id == "b" * 16
+
+
 def test_there_is_nothing_to_deploy_before_the_first_run(make_place: Callable[..., Place]) -> None:
     place = make_place()
     with pytest.raises(FaceFlowError, match="run the pipeline first"):
