@@ -9,7 +9,6 @@ the folder of another: ``a`` and ``a/b`` exclude each other.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,20 +19,17 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from api.ids import is_id, new_id
-from api.objects.store import NewObject, ObjectInfo, ObjectMissing, Part
+from api.objects.keys import SEGMENT, check_key
+from api.objects.store import (
+    NewObject,
+    ObjectInfo,
+    ObjectMissing,
+    Part,
+    check_content_type,
+    type_by_name,
+)
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._@=+-]*")
 _CHUNK = 256 * 2**10
-_TYPES = {
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".npy": "application/x-npy",
-    ".zip": "application/zip",
-    ".json": "application/json",
-}
-_UNKNOWN = "application/octet-stream"
-MAX_KEY = 1024
 MAX_PARTS = 10_000
 
 
@@ -133,7 +129,7 @@ class FileObjectStore:
         upload = new_id()
         draft = self._temporary / upload
         draft.mkdir(mode=0o700)
-        (draft / "key").write_text(f"{key}\n{_checked_type(content_type)}\n")
+        (draft / "key").write_text(f"{key}\n{check_content_type(content_type)}\n")
         os.replace(draft, self._uploads / upload)
         return upload
 
@@ -212,7 +208,7 @@ class FileObjectStore:
 
     def _commit(self, file: BinaryIO, key: str, path: Path, content_type: str) -> ObjectInfo:
         note = self._types / key
-        if _checked_type(content_type) != _type_of(path):
+        if check_content_type(content_type) != type_by_name(path.name):
             with self.temporary() as draft:
                 draft.write(content_type.encode())
                 _sync(draft)
@@ -225,15 +221,13 @@ class FileObjectStore:
         return self._info(key, os.fstat(file.fileno()))
 
     def _path(self, key: str) -> Path:
-        if len(key) > MAX_KEY or not all(map(_SEGMENT.fullmatch, key.split("/"))):
-            raise ValueError(f"{key!r} is no object key")
-        return self._objects / key
+        return self._objects / check_key(key)
 
     def _info(self, key: str, stat: os.stat_result) -> ObjectInfo:
         try:
             content_type = (self._types / key).read_text()
         except (FileNotFoundError, NotADirectoryError):
-            content_type = _type_of(self._objects / key)
+            content_type = type_by_name(key)
         return ObjectInfo(key, stat.st_size, content_type, _etag(stat))
 
     def _upload(self, key: str, upload: str) -> tuple[Path, str]:
@@ -257,16 +251,6 @@ class FileObjectStore:
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _checked_type(content_type: str) -> str:
-    if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(; ?[\w=.+-]+)*", content_type, re.ASCII):
-        raise ValueError(f"{content_type!r} is no content type")
-    return content_type
-
-
-def _type_of(path: Path) -> str:
-    return _TYPES.get(path.suffix, _UNKNOWN)
 
 
 def _etag(stat: os.stat_result) -> str:
@@ -341,7 +325,7 @@ def chunks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
 def _walk(root: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Files under ``root`` whose path begins with ``prefix``, in the order of their keys."""
     folder, _, start = prefix.rpartition("/")
-    if folder and not all(map(_SEGMENT.fullmatch, folder.split("/"))):
+    if folder and not all(map(SEGMENT.fullmatch, folder.split("/"))):
         return
     yield from _walk_folder(root / folder, f"{folder}/" if folder else "", start)
 

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
+MAX_KEY = 1024
+SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._@=+-]*")
+"""What may stand between the slashes of a key."""
+
+
+def check_key(key: str) -> str:
+    """The key, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(key) > MAX_KEY or not all(map(SEGMENT.fullmatch, key.split("/"))):
+        raise ValueError(f"{key!r} is no object key")
+    return key
+
 
 def user_prefix(user_id: str) -> str:
     """Everything of a user."""

@@ -6,10 +6,20 @@ not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
+
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".npy": "application/x-npy",
+    ".zip": "application/zip",
+    ".json": "application/json",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,22 @@ class NewObject:
 
 class ObjectMissing(Exception):
     """There is no object, or no multipart upload, of that name."""
+
+
+def check_content_type(content_type: str) -> str:
+    """The content type, if it can be one.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(; ?[\w=.+-]+)*", content_type, re.ASCII):
+        raise ValueError(f"{content_type!r} is no content type")
+    return content_type
+
+
+def type_by_name(name: str) -> str:
+    """The content type that the extension of a name tells."""
+    return _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
 
 
 class ObjectStore(Protocol):
@@ -84,7 +110,8 @@ class ObjectStore(Protocol):
         ...
 
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Objects whose key begins with ``prefix``, in key order."""
+        """Objects whose key begins with ``prefix``, in key order. Their types may be guessed from
+        their names: `head` knows."""
         ...
 
     def delete(self, keys: Iterable[str]) -> None:

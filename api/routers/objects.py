@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 
 from api.domain import uploads
 from api.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from api.objects.disposition import disposition
 from api.objects.file_store import FileObjectStore, chunks
 from api.objects.hmac_signer import Grant, HmacSigner
 from api.objects.store import ObjectMissing
-from api.routers.ranges import byte_range, disposition, matches
+from api.routers.ranges import byte_range, matches
 from api.services import Services
 
 router = APIRouter(tags=["objects"])

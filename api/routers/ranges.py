@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from api.errors import ApiError
 
@@ -16,14 +15,6 @@ class RangeNotSatisfiable(ApiError):
 
     status = 416
     title = "Range not satisfiable"
-
-
-def disposition(filename: str | None) -> str:
-    """Content-Disposition (RFC 6266): a download under this name; None: shown in place."""
-    if filename is None:
-        return "inline"
-    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def matches(condition: str | None, etag: str) -> bool:

@@ -19,8 +19,9 @@ from api.domain.share_models import Share
 from api.errors import Conflict, Forbidden, NotFound, Unauthorized
 from api.ids import ULID_PATTERN
 from api.objects import keys
+from api.objects.disposition import disposition
 from api.objects.store import ObjectMissing
-from api.routers.ranges import byte_range, disposition, matches
+from api.routers.ranges import byte_range, matches
 from api.routers.schemas.shares import (
     ArchiveView,
     SharedAlbum,
