@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from faceflow_ml.cli._common import emit_json, fail, say
 from faceflow_ml.errors import ConfigError
 from pipelines import DEFAULT_CONFIG
+from pipelines.aws import aws_failures
 
 if TYPE_CHECKING:
     from faceflow_ml.inference.pretrained import Kind
@@ -128,7 +130,9 @@ def deploy(
     kinds = _kinds(kind)
     if version is not None and len(kinds) != 1:
         raise ConfigError("--version needs one --kind: versions of both count for themselves")
-    done = [_deployer(loaded, sagemaker).deploy(k, version, approve=approve).plain() for k in kinds]
+    with aws_failures() if sagemaker else nullcontext():
+        deployer = _deployer(loaded, sagemaker)
+        done = [deployer.deploy(k, version, approve=approve).plain() for k in kinds]
     _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
 
 
@@ -142,7 +146,10 @@ def rollback(
 ) -> None:
     """Go back to the models that served before; the present ones become rejected."""
     loaded = _load(config, overrides)
-    done = [_deployer(loaded, sagemaker).rollback(k).plain() for k in _kinds(kind)]
+    kinds = _kinds(kind)
+    with aws_failures() if sagemaker else nullcontext():
+        deployer = _deployer(loaded, sagemaker)
+        done = [deployer.rollback(k).plain() for k in kinds]
     _print({"deployed": done}, as_json, "\n".join(_line(item) for item in done))
 
 

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pipelines.aws import is_missing
+
 REGISTRY_VARIABLE = "FACEFLOW_REGISTRY"
 """Environment variable: an MLflow tracking URI. Without it the registry is SageMaker's."""
 
@@ -78,15 +80,6 @@ class PackageRegistry:
             package.get("CustomerMetadataProperties", {}).get("contract_id", ""),
             container["ModelDataUrl"],
         )
-
-
-def is_missing(error: Any) -> bool:
-    """Whether a ClientError of SageMaker says that there is no such thing: it has no one code."""
-    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    words = ("could not find", "does not exist", "not found")
-    return code == "ResourceNotFound" or (
-        code == "ValidationException" and any(word in message.lower() for word in words)
-    )
 
 
 def open_registry() -> Registry:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from faceflow_ml.errors import FaceFlowError
+from pipelines.aws import aws_failures, is_missing
 from pipelines.config import PipelineConfig
 from pipelines.definition.compile import compile_definition
 from pipelines.local.execute import merge_parameters
-from pipelines.registry import is_missing
 
 _INLINE_BYTES = 1024 * 1024  # CreatePipeline takes no longer text in the request itself
 
@@ -32,7 +32,7 @@ def start_on_sagemaker(
     text = json.dumps(definition)
     if len(text.encode()) > _INLINE_BYTES:
         raise FaceFlowError(f"the definition has {len(text.encode())} bytes, over {_INLINE_BYTES}")
-    try:
+    with aws_failures():
         if client is None:
             import boto3
 
@@ -56,6 +56,4 @@ def start_on_sagemaker(
                 {"Name": name, "Value": value} for name, value in parameters.items()
             ],
         )
-    except (BotoCoreError, ClientError) as error:
-        raise FaceFlowError(f"SageMaker: {error}") from error
     return str(started["PipelineExecutionArn"])

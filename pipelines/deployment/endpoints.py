@@ -11,9 +11,10 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.inference.pretrained import Kind
+from pipelines.aws import is_missing
 from pipelines.config import EndpointConfig, PipelineConfig
 from pipelines.deployment.outcome import Deployed
-from pipelines.registry import PackageRegistry, Version, is_missing
+from pipelines.registry import PackageRegistry, Version
 
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _LONGEST = 28_800  # seconds: SageMaker's limit for a deployment

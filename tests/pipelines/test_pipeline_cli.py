@@ -44,6 +44,21 @@ def test_nothing_is_deployed_yet(local_root: Path) -> None:
     assert refused.stdout == ""
 
 
+def test_without_credentials_sagemaker_is_a_failure_not_a_crash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("deploy", "rollback"):
+        words = ["pipeline", name, "--sagemaker", "--config", DEBUG]
+        found = CliRunner().invoke(app, words)
+        assert found.exit_code == 1
+        assert "Unable to locate credentials" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [("Text", "3", "3"), ("Count", "3", 3), ("Share", "1", 1), ("Share", "0.5", 0.5)],
