@@ -109,5 +109,5 @@ def run_benchmark(
         quality=quality,
         peers=compared,
         fairness=fairness,
-        bars=bars(model_times, throughput, quality),
+        bars=bars(model_times, throughput, quality, compared),
     )

@@ -110,7 +110,8 @@ def test_everything_is_measured(run: tuple[dict, str]) -> None:
 
 def test_bars_that_were_not_measured_are_neither_met_nor_missed(run: tuple[dict, str]) -> None:
     met = {bar["name"]: bar["met"] for bar in run[0]["bars"]}
-    assert met["detector at 640x480"] is True
+    median = run[0]["model_times"]["detector"]["median_ms"]
+    assert met["detector at 640x480"] is (median <= 12)
     assert met["synthetic album BCubed F"] is False  # the toy finds nobody there
     assert met["lfw_dev accuracy"] is None
     assert len(met) == 10
@@ -123,7 +124,7 @@ def test_the_page_holds_what_the_json_holds(run: tuple[dict, str]) -> None:
     for model in result["models"]:
         assert model["contract_id"] in page
     detector = next(line for line in page.splitlines() if line.startswith("| detector at 640"))
-    assert detector.endswith("| ≤ 30.0 ms | yes |")
+    assert "| ≤ 12.0 ms |" in detector
     assert f"{result['model_times']['detector']['median_ms']:.1f} ms" in detector
     assert "| synthetic album BCubed F |" in page and "| **no** |" in page
     tables = [line for line in page.splitlines() if line.startswith("|")]

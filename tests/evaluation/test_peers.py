@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceflow_ml.benchmark import bars
 from faceflow_ml.benchmark.box_fit import fit_boxes
 from faceflow_ml.benchmark.peer_grouping import compare_jobs, recipe_groups
 from faceflow_ml.benchmark.peer_page import peer_sections
@@ -409,3 +410,24 @@ def test_every_detector_is_measured_alike(
     assert tight.landmark_error is None and own.landmark_error is not None
     assert result.missing == (("absent", "not here; to install: pip install it"),)
     assert result.faces == 5
+
+
+def test_bars_against_the_best_peer() -> None:
+    def detector(score: float) -> SimpleNamespace:
+        return SimpleNamespace(average_precision=score)
+
+    def job(speed: float, f1: float | None) -> SimpleNamespace:
+        metrics = None if f1 is None else SimpleNamespace(bcubed_f1=f1)
+        return SimpleNamespace(photos_per_second=speed, metrics=metrics)
+
+    def against(detectors: list[SimpleNamespace], jobs: list[SimpleNamespace]) -> list[bool | None]:
+        peers: Any = SimpleNamespace(
+            detection=SimpleNamespace(results=detectors), grouping=SimpleNamespace(results=jobs)
+        )
+        return [bar.met for bar in bars._against(peers)]
+
+    worse, better = detector(0.6), detector(0.9)
+    assert against([detector(0.8), worse], [job(30, 0.9), job(5, 0.8)]) == [True, True, True]
+    assert against([detector(0.8), worse, better], [job(20, 0.7), job(5, 0.8)]) == [False] * 3
+    assert against([detector(0.8)], [job(20, 0.7)]) == []
+    assert against([detector(0.8)], [job(20, None), job(2, None)]) == [True]
