@@ -1,0 +1,98 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  context = {
+    project     = "faceflow"
+    environment = "dev"
+    region      = "eu-west-1"
+    account_id  = "111122223333"
+    partition   = "aws"
+  }
+  table_arn         = "arn:aws:dynamodb:eu-west-1:111122223333:table/faceflow-dev"
+  table_key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-1111-1111-111111111111"
+  data_key_arn      = "arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-1111-1111-111111111111"
+  models_key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-1111-1111-111111111111"
+  models_bucket_arn = "arn:aws:s3:::models"
+  bucket_arns = {
+    raw        = "arn:aws:s3:::raw"
+    derived    = "arn:aws:s3:::derived"
+    embeddings = "arn:aws:s3:::embeddings"
+    exports    = "arn:aws:s3:::exports"
+  }
+  queue_arns = {
+    ingestion   = "arn:aws:sqs:eu-west-1:111122223333:ingestion"
+    jobs        = "arn:aws:sqs:eu-west-1:111122223333:jobs"
+    "jobs-dead" = "arn:aws:sqs:eu-west-1:111122223333:jobs-dead"
+  }
+  state_machine_arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:faceflow-dev-ingestion"
+  event_bus_arn     = "arn:aws:events:eu-west-1:111122223333:event-bus/faceflow-dev"
+  sockets_arn       = "arn:aws:execute-api:eu-west-1:111122223333:a1/main/POST/@connections/*"
+  secret_arns       = { "signing-keys" = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:keys" }
+  mail_arns         = ["arn:aws:ses:eu-west-1:111122223333:identity/example.org"]
+  repository_arns = {
+    api       = "arn:aws:ecr:eu-west-1:111122223333:repository/api"
+    detection = "arn:aws:ecr:eu-west-1:111122223333:repository/detection"
+    embedding = "arn:aws:ecr:eu-west-1:111122223333:repository/embedding"
+  }
+  endpoint_names = { detector = "faceflow-detection", embedder = "faceflow-embedding" }
+  model_groups   = { detector = "faceflow-detector", embedder = "faceflow-embedder" }
+  pipeline_arn   = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/faceflow"
+}
+
+run "roles" {
+  module {
+    source = "./modules/iam"
+  }
+  assert {
+    condition     = length(distinct([for role in aws_iam_role.function : role.name])) == length(local.functions)
+    error_message = "each function has a role of its own"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.function["extract"].policy, "arn:aws:s3:::embeddings")
+    error_message = "extracting touches no vectors"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.function["detect"].policy, "s3:DeleteObject")
+    error_message = "detecting deletes nothing"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.function["sockets"].policy, "s3:")
+    error_message = "connections touch no photos"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.function["notify"].policy, "s3:")
+    error_message = "mail needs no photos"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.runtime["deploy"].policy, "ec2:")
+    error_message = "what is outside of the VPC makes no interfaces"
+  }
+  assert {
+    condition     = alltrue([for role in aws_iam_role.service : strcontains(role.assume_role_policy, "aws:SourceAccount")])
+    error_message = "services act in our roles for our account only"
+  }
+}
+
+run "refuses_another_service" {
+  command = plan
+  module {
+    source = "./modules/iam"
+  }
+  variables {
+    table_arn = "arn:aws:s3:::table"
+  }
+  expect_failures = [var.table_arn]
+}
+
+run "refuses_missing_buckets" {
+  command = plan
+  module {
+    source = "./modules/iam"
+  }
+  variables {
+    bucket_arns = { raw = "arn:aws:s3:::raw" }
+  }
+  expect_failures = [var.bucket_arns]
+}
