@@ -88,7 +88,7 @@ docs: $(FULL) ## API reference into build/docs
 
 lock: $(FULL) ## compile requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--extra train --extra aws --extra app --extra serve --extra graph --extra dev \
+		--extra train --extra aws --extra app --extra serve --extra graph --extra peers --extra dev \
 		--no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean: ## remove what is generated, but not .venv, runs or MLflow's records
