@@ -138,7 +138,8 @@ class DeployConfig(Section):
 
     after_contract_change: a command that is run when a new embedder changes the contract id, such
     as the application's job that embeds every album again. It gets FACEFLOW_OLD_CONTRACT_ID,
-    FACEFLOW_NEW_CONTRACT_ID and FACEFLOW_MODEL_DIR, must be resumable, and exits 0 when done.
+    FACEFLOW_NEW_CONTRACT_ID and FACEFLOW_WEIGHTS (a weights folder of the models that are to
+    serve), must be resumable, and exits 0 when done.
     """
 
     endpoints: dict[Kind, EndpointConfig]

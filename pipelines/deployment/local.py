@@ -18,11 +18,12 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_write_text
-from faceflow_ml.inference.pretrained import Kind
+from faceflow_ml.inference.pretrained import WEIGHTS_VARIABLE, Kind
 from pipelines.config import PipelineConfig
 from pipelines.deployment.outcome import Deployed
 from pipelines.deployment.servers import Server, start_server
 from pipelines.deployment.shadow import compare
+from pipelines.deployment.weights import merge_weights
 from pipelines.kinds import KINDS
 from pipelines.local.state import locked
 from pipelines.mlflow_registry import APPROVED, CHALLENGER, REJECTED, MlflowRegistry
@@ -106,7 +107,7 @@ class LocalDeployer:
                 good = self._start(
                     kind, good.version, good.contract_id, good.model_dir, slots, state
                 )
-            self._after_contract_change(kind, bad.contract_id, good)
+            self._after_contract_change(kind, bad.contract_id, good, state)
             group = self._config.groups[kind]
             self._registry.set_status(self._registry.get(group, bad.version), REJECTED)
             slots.active, slots.previous, slots.candidate = good, None, None
@@ -162,7 +163,7 @@ class LocalDeployer:
         try:
             self._shadow(kind, fresh, old)
             if old is not None:
-                self._after_contract_change(kind, old.contract_id, fresh)
+                self._after_contract_change(kind, old.contract_id, fresh, state)
         except BaseException:
             fresh.server.stop()
             raise
@@ -222,7 +223,9 @@ class LocalDeployer:
         agreement = "" if found.agreement is None else f", agreement {found.agreement:.2f}"
         self._notice(f"{kind}: {found.images} requests answered{agreement}")
 
-    def _after_contract_change(self, kind: Kind, old_contract_id: str, new: Slot) -> None:
+    def _after_contract_change(
+        self, kind: Kind, old_contract_id: str, new: Slot, state: dict[Kind, Slots]
+    ) -> None:
         """What a new space of vectors makes necessary, before it serves: re-embedding."""
         command = self._config.deploy.after_contract_change
         if kind != "embedder" or old_contract_id == new.contract_id:
@@ -234,11 +237,16 @@ class LocalDeployer:
             )
             return
         self._notice(f"{kind}: contract {new.contract_id}: running {' '.join(command)}")
+        detector = state["detector"].active
+        folders: dict[Kind, Path] = {"embedder": Path(new.model_dir)}
+        if detector is not None:
+            folders["detector"] = Path(detector.model_dir)
+        weights = merge_weights(folders, self._root / "weights" / new.contract_id)
         environment = {
             **os.environ,
+            WEIGHTS_VARIABLE: str(weights),
             "FACEFLOW_OLD_CONTRACT_ID": old_contract_id,
             "FACEFLOW_NEW_CONTRACT_ID": new.contract_id,
-            "FACEFLOW_MODEL_DIR": new.model_dir,
         }
         log = self._root / "servers" / "after-contract-change.log"
         try:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from faceflow_ml import FaceDetector
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.inference.pretrained import Manifest, ModelEntry, read_manifest
 from pipelines.archives import pack
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.local import LocalDeployer
@@ -43,6 +45,18 @@ class Place:
         folder.mkdir(exist_ok=True)
         document = {"contract_id": contract_id, **(model or {})}
         (folder / "fake.json").write_text(json.dumps(document))
+        (folder / "model.onnx").write_text(contract_id)
+        entry = ModelEntry(
+            file="model.onnx",
+            sha256="0" * 64,
+            architecture="fake",
+            contract_id=contract_id,
+            preprocessing={},
+        )
+        manifest = Manifest(
+            version=1, models={"embedder": {"fake": entry}}, default={"embedder": "fake"}
+        )
+        (folder / "manifest.json").write_text(manifest.model_dump_json())
         pack(folder, self.root / "made.tar.gz")
         return self.registry.register(
             GROUP,
@@ -114,7 +128,7 @@ def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
     job = (
         "import os; e = os.environ; "
         f"open({str(log)!r}, 'a').write(e['FACEFLOW_OLD_CONTRACT_ID'] + '>' + "
-        "e['FACEFLOW_NEW_CONTRACT_ID'] + ' ' + str(os.path.isdir(e['FACEFLOW_MODEL_DIR'])) + '\\n')"
+        "e['FACEFLOW_NEW_CONTRACT_ID'] + ' ' + e['FACEFLOW_WEIGHTS'] + '\\n')"
     )
     command = json.dumps([sys.executable, "-c", job])
     place = make_place(f"deploy.after_contract_change={command}")
@@ -141,9 +155,17 @@ def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
     assert place.champion() == "a" * 16
     assert place.registry.get(GROUP, second.version).status == REJECTED
     assert log.read_text().splitlines() == [
-        f"{'a' * 16}>{'b' * 16} True",
-        f"{'b' * 16}>{'a' * 16} True",
+        f"{'a' * 16}>{'b' * 16} {place.root / 'weights' / ('b' * 16)}",
+        f"{'b' * 16}>{'a' * 16} {place.root / 'weights' / ('a' * 16)}",
     ]
+    # The job finds both kinds of models there: the shipped detector until another is deployed.
+    weights = place.root / "weights" / ("b" * 16)
+    manifest = read_manifest(weights)
+    assert manifest.models["embedder"]["fake"].contract_id == "b" * 16
+    assert (weights / manifest.models["embedder"]["fake"].file).read_text() == "b" * 16
+    assert FaceDetector.from_pretrained(weights).contract_id == (
+        FaceDetector.from_pretrained().contract_id
+    )
     with pytest.raises(FaceFlowError):
         answers(second.endpoint)
     with pytest.raises(FaceFlowError, match="no earlier version"):

@@ -1,0 +1,47 @@
+"""A weights folder of the deployed models together, as the library and the application read it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from faceflow_ml.files import atomic_path, atomic_write_text
+from faceflow_ml.inference.pretrained import (
+    MANIFEST_NAME,
+    Kind,
+    Manifest,
+    ModelEntry,
+    read_manifest,
+    weights_dir,
+)
+from pipelines.kinds import KINDS
+
+
+def merge_weights(folders: Mapping[Kind, Path], out: Path) -> Path:
+    """Write a folder with the default model of each kind, for ``FACEFLOW_WEIGHTS``.
+
+    Contract ids stay: they are made of weights and preprocessing, not of names.
+
+    Args:
+        folders: weights folders by kind; a kind that is not among them is the default weights'.
+        out: folder to write; the manifest comes last.
+
+    Raises:
+        WeightsError: a folder has no manifest.
+    """
+    models: dict[Kind, dict[str, ModelEntry]] = {}
+    default: dict[Kind, str] = {}
+    for kind in KINDS:
+        folder = folders.get(kind, weights_dir())
+        manifest = read_manifest(folder)
+        name = manifest.default[kind]
+        entry = manifest.models[kind][name]
+        file = f"{kind}-{entry.contract_id}.onnx"
+        with atomic_path(out / file) as temporary:
+            shutil.copyfile(folder / entry.file, temporary)
+        models[kind] = {name: entry.model_copy(update={"file": file})}
+        default[kind] = name
+    merged = Manifest(version=1, models=models, default=default)
+    atomic_write_text(out / MANIFEST_NAME, merged.model_dump_json(indent=2) + "\n")
+    return out
