@@ -50,11 +50,11 @@ def test_corrections_end_in_a_right_album_one_mistake_at_a_time() -> None:
 
 
 def test_corrections_save_edits_of_later_photos(embedder: FaceEmbedder, tmp_path: Path) -> None:
-    spec = SimulationSpec(people=14, photos=40, new_photos=25, corrections=(0, 4, 40), seeds=(3,))
+    spec = SimulationSpec(people=24, photos=60, new_photos=30, corrections=(0, 2, 40), seeds=(3,))
     curve = simulate(spec, embedder)
     first, middle, last = curve.points
     assert first.mean > 0 and last.mean < first.mean
-    assert first.made == 0 and middle.made == 4 and last.made < 40
+    assert first.made == 0 and 0 < middle.made <= 2 and last.made < 40
     write_page(curve, tmp_path / "page.md", tmp_path / "images" / "plot.png")
     page = (tmp_path / "page.md").read_text()
     assert f"{first.mean:.3f}" in page and "(images/plot.png)" in page

@@ -18,6 +18,7 @@ from pipelines.retraining.exchange import MANIFEST, read_corrections
 
 LEAST = 30
 """Faces below which nothing is compared."""
+_LEAST_VALUES = 10  # of one distribution; half a baseline may know few of some
 _BATCH = 64
 _PAIRS = 4000
 
@@ -196,7 +197,7 @@ def features(
         "same_cosine": np.einsum("nd,nd->n", seen.vectors[same[0]], seen.vectors[same[1]]),
     }
     finite = {name: v[np.isfinite(v)].astype(np.float64) for name, v in values.items()}
-    return Features(center, {name: v for name, v in finite.items() if len(v) >= LEAST})
+    return Features(center, {name: v for name, v in finite.items() if len(v) >= _LEAST_VALUES})
 
 
 def _pairs_within(
