@@ -1,4 +1,5 @@
-"""One contract for every mailer; SMTP against a real server, with refusals and encryption."""
+"""One contract for every mailer; SMTP against a real server, with refusals and encryption; SES
+against an emulator."""
 
 from __future__ import annotations
 
@@ -16,13 +17,18 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
 
+from api.repositories.sqlite_table import SqliteTable
 from api.settings import Settings
 from api.sharing.letters import Letter, added_mail, shared_mail
 from api.sharing.mailer import Mail, Mailer, MailFailed
 from api.sharing.mailers import mailer_of
 from api.sharing.outbox_mailer import OutboxMailer
+from api.sharing.ses_mailer import SesMailer
 from api.sharing.smtp_mailer import SmtpMailer, SmtpServer
+from tests.api.contract.emulator import REGION, Emulator
 
 SENDER = "FaceFlow <photos@example.com>"
 
@@ -90,10 +96,32 @@ def free_port() -> int:
 class Home:
     mailer: Mailer
     delivered: Callable[[], list[bytes]]
+    any_alphabet: bool = True
 
 
-@pytest.fixture(params=["outbox", "smtp"])
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    running = Emulator()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def ses(emulator: Emulator, tmp_path: Path) -> Iterator[Home]:
+    emulator.client("sesv2").create_email_identity(EmailIdentity="example.com")
+    sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+    before = len(sent)
+    table = SqliteTable(tmp_path / "marks.db")
+    mailer = SesMailer(emulator.client("sesv2"), SENDER, table)
+    delivered = lambda: [one.raw_data.encode() for one in sent[before:]]  # noqa: E731
+    yield Home(mailer, delivered, any_alphabet=False)
+    table.close()
+
+
+@pytest.fixture(params=["outbox", "smtp", "ses"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    if request.param == "ses":
+        return request.getfixturevalue("ses")
     if request.param == "outbox":
         folder = tmp_path / "outbox"
         mailer = OutboxMailer(folder, SENDER)
@@ -170,8 +198,15 @@ def test_what_people_write_cannot_forge_headers_or_markup(home: Home) -> None:
 
 
 def test_addresses_of_any_alphabet(home: Home) -> None:
-    home.mailer.send(shared_mail(letter(to="jürgen@example.com")))
-    assert parsed(home.delivered()[0])["To"] == "jürgen@example.com"
+    home.mailer.send(shared_mail(letter(to="jurgen@bücher.example")))
+    assert "jurgen@" in parsed(home.delivered()[0])["To"]
+    if not home.any_alphabet:
+        with pytest.raises(MailFailed) as failed:
+            home.mailer.send(shared_mail(letter(to="jürgen@example.com", message_id="b.1")))
+        assert failed.value.permanent
+        return
+    home.mailer.send(shared_mail(letter(to="jürgen@example.com", message_id="b.1")))
+    assert parsed(home.delivered()[1])["To"] == "jürgen@example.com"
 
 
 @pytest.mark.parametrize("message_id", ["", "../../x", "a/b", "a..b", ".a", "x" * 121, "a b"])
