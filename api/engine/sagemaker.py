@@ -1,0 +1,245 @@
+"""The face engine on AWS: the detection and the embedding endpoint on SageMaker.
+
+Alignment and quality are computed here from the photo, as the engine of one machine does, so that
+both homes give the same faces.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import cv2
+import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
+from numpy.typing import NDArray
+
+from api.engine.circuit import CircuitBreaker, RetryPolicy, Unavailable, call
+from api.engine.engine import FoundFaces
+from faceflow_ml.clustering.batch import THRESHOLD
+from faceflow_ml.clustering.confidence import ConfidenceModel
+from faceflow_ml.inference import pretrained
+from faceflow_ml.inference.alignment import align_faces, alignable
+from faceflow_ml.inference.quality import face_quality
+from faceflow_ml.inference.types import CROP_SIZE, EMBEDDING_DIM, Detections
+
+MAX_BYTES = 6 * 2**20 - 2**16
+"""Of a request: SageMaker takes 6 MB, and the answer has to fit as well."""
+BATCH = 64
+"""Faces of a request."""
+_JPEG_QUALITIES = (95, 90, 80, 70)
+_NPY, _JSON = "application/x-npy", "application/json"
+_CONTRACT = re.compile(r"(?:^|[;,\s])contract_id=([^;,\s]+)")
+_BUSY_CODES = {
+    "InternalDependencyException",
+    "InternalFailure",
+    "ModelNotReadyException",
+    "ServiceUnavailable",
+    "ThrottlingException",
+}
+_BUSY_STATUS = {408, 429, 500, 502, 503, 504}
+
+
+class EndpointRefused(Exception):
+    """The model cannot take what it was sent; asking again is no use."""
+
+
+class ContractChanged(Exception):
+    """The endpoint has another model now; what was begun with the old one has to begin again."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """attributes: what the container says besides; SageMaker passes on no other header."""
+
+    body: bytes
+    attributes: str
+
+
+class SageMakerFaceEngine:
+    """Faces by two endpoints.
+
+    Args:
+        client: boto3's client of the SageMaker runtime, without retries of its own.
+        detection, embedding: names of the endpoints.
+        policy: of retries, for each request.
+        threads: requests at once of one call.
+        sleep: waits between attempts.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        detection: str,
+        embedding: str,
+        policy: RetryPolicy | None = None,
+        breakers: Mapping[str, CircuitBreaker] | None = None,
+        threads: int = 4,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._detection = detection
+        self._embedding = embedding
+        self._policy = policy or RetryPolicy()
+        self._breakers = breakers or {
+            endpoint: CircuitBreaker() for endpoint in (detection, embedding)
+        }
+        self._sleep = {} if sleep is None else {"sleep": sleep}
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="endpoint")
+        self._lock = Lock()
+        self._contract: str | None = None
+
+    @property
+    def contract_id(self) -> str:
+        """Of the model behind the embedding endpoint, asked once.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        with self._lock:
+            known = self._contract
+        if known is None:
+            blank = np.zeros((1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+            known, _ = self._embed_batch(blank)
+        return known
+
+    @property
+    def threshold(self) -> float:
+        """The embedder's calibrated threshold, or the library's default."""
+        return self._calibration().get("match_threshold", THRESHOLD)
+
+    @property
+    def confidence(self) -> ConfidenceModel | None:
+        """The embedder's calibrated model of how sure groups are."""
+        return ConfidenceModel.of_calibration(self._calibration())
+
+    def detect(self, image: NDArray[np.uint8]) -> FoundFaces:
+        """Find the faces of an (h, w, 3) RGB photo; those that cannot be aligned are left out.
+
+        Raises:
+            Unavailable: the endpoint does not answer, or is busy.
+            EndpointRefused: it refuses the photo.
+        """
+        body, content_type = encode_photo(image)
+        found = _detections(self._invoke(self._detection, body, content_type, _JSON).body)
+        found = found.select(alignable(found.landmarks))
+        crops = align_faces(image, found.landmarks)
+        return FoundFaces(
+            boxes=found.boxes,
+            scores=found.scores,
+            landmarks=found.landmarks,
+            quality=face_quality(image, found, crops=crops),
+            crops=crops,
+        )
+
+    def embed(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors (n, 512), and factors (n,) of quality, which are 1: the endpoint does not tell
+        the lengths of the embeddings.
+
+        Raises:
+            Unavailable: the endpoint does not answer, or is busy.
+            EndpointRefused: it refuses the faces.
+            ContractChanged: another model answered than before.
+        """
+        if not len(crops):
+            return np.zeros((0, EMBEDDING_DIM), np.float32), np.ones(0, np.float32)
+        batches = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
+        answers = list(self._pool.map(self._embed_batch, batches))
+        if len({contract for contract, _ in answers}) > 1:
+            raise ContractChanged(f"endpoint {self._embedding} changed its model just now")
+        vectors = np.concatenate([vectors for _, vectors in answers])
+        return vectors, np.ones(len(vectors), np.float32)
+
+    def _embed_batch(self, crops: NDArray[np.uint8]) -> tuple[str, NDArray[np.float32]]:
+        buffer = io.BytesIO()
+        np.save(buffer, crops)
+        answer = self._invoke(self._embedding, buffer.getvalue(), _NPY, _NPY)
+        vectors = np.load(io.BytesIO(answer.body), allow_pickle=False)
+        if vectors.dtype != np.float32 or vectors.shape != (len(crops), EMBEDDING_DIM):
+            raise EndpointRefused(
+                f"endpoint {self._embedding}: expected float32 vectors ({len(crops)},"
+                f" {EMBEDDING_DIM}), got {vectors.dtype} {vectors.shape}"
+            )
+        contract = _CONTRACT.search(answer.attributes)
+        if contract is None:
+            raise EndpointRefused(f"endpoint {self._embedding} does not say which model it has")
+        with self._lock:
+            known, self._contract = self._contract, contract[1]
+        if known not in (None, contract[1]):
+            raise ContractChanged(
+                f"endpoint {self._embedding} has another model now: {contract[1]}"
+            )
+        return contract[1], vectors
+
+    def _invoke(self, endpoint: str, body: bytes, content_type: str, accept: str) -> _Answer:
+        def once() -> _Answer:
+            try:
+                answer = self._client.invoke_endpoint(
+                    EndpointName=endpoint, Body=body, ContentType=content_type, Accept=accept
+                )
+                return _Answer(answer["Body"].read(), answer.get("CustomAttributes", ""))
+            except ClientError as error:
+                raise _meaning(endpoint, error) from error
+            except BotoCoreError as error:
+                raise Unavailable(f"endpoint {endpoint} cannot be reached: {error}") from error
+
+        return call(once, self._breakers[endpoint], self._policy, **self._sleep)
+
+    def _calibration(self) -> Mapping[str, float]:
+        """Of the model behind the endpoint, if it is the one that this installation ships with;
+        numbers that were measured for another do not hold."""
+        weights = pretrained.resolve("embedder")
+        return weights.calibration if weights.contract_id == self.contract_id else {}
+
+
+def encode_photo(image: NDArray[np.uint8]) -> tuple[bytes, str]:
+    """The photo as a request holds it, with its media type: its very pixels if there is room, else
+    as a PNG, else as the best JPEG that fits.
+
+    Raises:
+        EndpointRefused: it does not fit at all.
+    """
+    if image.nbytes + 128 <= MAX_BYTES:
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(image))
+        return buffer.getvalue(), _NPY
+    bgr = np.ascontiguousarray(image[:, :, ::-1])
+    # A photo of more than this many pixels makes no PNG that fits; trying takes seconds.
+    if image.nbytes <= 4 * MAX_BYTES:
+        data = cv2.imencode(".png", bgr)[1]
+        if len(data) <= MAX_BYTES:
+            return data.tobytes(), "image/png"
+    for quality in _JPEG_QUALITIES:
+        data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        if len(data) <= MAX_BYTES:
+            return data.tobytes(), "image/jpeg"
+    height, width = image.shape[:2]
+    raise EndpointRefused(f"a photo of {width} x {height} pixels does not fit into a request")
+
+
+def _detections(body: bytes) -> Detections:
+    faces = json.loads(body)["faces"]
+    return Detections(
+        boxes=np.array([face["box"] for face in faces], np.float32).reshape(-1, 4),
+        scores=np.array([face["score"] for face in faces], np.float32),
+        landmarks=np.array([face["landmarks"] for face in faces], np.float32).reshape(-1, 5, 2),
+    )
+
+
+def _meaning(endpoint: str, error: ClientError) -> Exception:
+    """Whether it is worth asking again: by the container's own status if it answered."""
+    said = error.response["Error"]
+    container = error.response.get("OriginalStatusCode")
+    status = container or error.response["ResponseMetadata"]["HTTPStatusCode"]
+    reason = error.response.get("OriginalMessage") or said.get("Message", "")
+    text = f"endpoint {endpoint}: {status} {said['Code']}: {' '.join(str(reason).split())[:300]}"
+    if status in _BUSY_STATUS or (container is None and said["Code"] in _BUSY_CODES):
+        return Unavailable(text)
+    return EndpointRefused(text)
