@@ -1,4 +1,4 @@
-"""The homes of the ports: everything on one machine, under one folder."""
+"""The homes of the ports: everything on one machine, under one folder; or on AWS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ from api.sharing.mailers import mailer_of
 
 
 def open_services(settings: Settings, engine: FaceEngine | None = None) -> Services:
+    """The ports of the environment that the settings name: one machine in ``local``, else AWS.
+
+    Args:
+        engine: instead of the home's own.
+
+    Raises:
+        ValueError: a secret or a setting is missing that has no default outside ``local``.
+    """
+    if settings.app_env == "local":
+        return open_local_services(settings, engine)
+    # One machine does without boto3, which takes a second to load.
+    from api.aws import open_aws_services
+
+    return open_aws_services(settings, engine)
+
+
+def open_local_services(settings: Settings, engine: FaceEngine | None = None) -> Services:
     """Open what the application keeps under ``settings.data``; made if it is not there.
 
     Args:

@@ -1,5 +1,5 @@
 """The homes of the ports. An adapter of another home runs through these tests unchanged: it adds
-its function to `HOMES`, or to the homes of one port alone."""
+its name to the parameters of `home`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi.testclient import TestClient
-from httpx2 import Response
+from httpx2 import Client, Response
+from pydantic import SecretStr
 
+from api.aws import AwsSettings, open_aws_services
 from api.home import open_services
 from api.ids import new_id
 from api.main import create_app
+from api.objects.s3_store import Buckets, S3ObjectStore
 from api.objects.signer import SignedUrl
 from api.objects.store import ObjectStore
 from api.repositories.dynamo_schema import table_definition
@@ -22,7 +28,8 @@ from api.repositories.sqlite_table import SqliteTable
 from api.repositories.table import Table
 from api.services import Services
 from api.settings import Settings
-from tests.api.contract.emulator import Emulator
+from tests.api.contract.edge import Edge
+from tests.api.contract.emulator import REGION, Emulator
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,15 @@ class Home:
     """Ports of one home, empty.
 
     use: sends a request to a signed URL, with a body and further headers.
+    refuses_the_unexpected: who takes uploads knows the photos. S3 does not: what nobody waits for
+        is removed by whoever hears that it has arrived.
     """
 
     services: Services
     table: Table
     objects: ObjectStore
     use: Callable[..., Response]
+    refuses_the_unexpected: bool
 
 
 def local_home(folder: Path) -> Iterator[Home]:
@@ -49,18 +59,103 @@ def local_home(folder: Path) -> Iterator[Home]:
 
     # Not entered: the ports are tested, not the worker.
     client = TestClient(app)
-    yield Home(services, services.table, services.objects, use)
+    yield Home(services, services.table, services.objects, use, refuses_the_unexpected=True)
     assert isinstance(services.table, SqliteTable)
     services.table.close()
 
 
-HOMES = {"local": local_home}
+@dataclass(frozen=True)
+class Account:
+    """An AWS account with what Terraform makes there, empty.
+
+    edge: the distribution, which trusts the keys ``K1`` and ``K2``.
+    private_keys: their PEMs.
+    """
+
+    emulator: Emulator
+    edge: Edge
+    settings: AwsSettings
+    private_keys: dict[str, str]
 
 
-@pytest.fixture(params=HOMES)
+@pytest.fixture(scope="session")
+def distribution_keys() -> dict[str, RSAPrivateKey]:
+    """Keys of the trusted key group, by CloudFront's ids."""
+    return {
+        name: rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        for name in ("K1", "K2")
+    }
+
+
+@pytest.fixture
+def account(emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]) -> Iterator[Account]:
+    """An account."""
+    dynamodb, s3 = emulator.client("dynamodb"), emulator.client("s3")
+    name = f"faceflow-{new_id().lower()}"
+    dynamodb.create_table(**table_definition(name))
+    buckets = Buckets(*(f"{name}-{kind}" for kind in ("raw", "derived", "embeddings", "exports")))
+    for bucket in buckets.all():
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    emulator.client("sesv2").create_email_identity(EmailIdentity="example.com")
+    edge = Edge(s3, buckets, {name: key.public_key() for name, key in distribution_keys.items()})
+    private_keys = {
+        name: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        for name, key in distribution_keys.items()
+    }
+    settings = AwsSettings(
+        table=name,
+        raw_bucket=buckets.raw,
+        derived_bucket=buckets.derived,
+        embeddings_bucket=buckets.embeddings,
+        exports_bucket=buckets.exports,
+        cdn_url=edge.url,
+        cdn_key_id="K1",
+        cdn_private_key=SecretStr(private_keys["K1"]),
+        detection_endpoint="detection",
+        embedding_endpoint="embedding",
+    )
+    yield Account(emulator, edge, settings, private_keys)
+    edge.stop()
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture
+def aws_services(account: Account, tmp_path: Path) -> Iterator[Services]:
+    """The ports on AWS."""
+    settings = Settings(
+        app_env="dev",
+        data=tmp_path,
+        signing_keys=SecretStr("k" * 32),
+        jwt_issuer="https://issuer.example",
+        mail_from="FaceFlow <photos@example.com>",
+    )
+    services = open_aws_services(settings, aws=account.settings, client=account.emulator.client)
+    yield services
+    assert isinstance(services.table, DynamoTable)
+    assert isinstance(services.objects, S3ObjectStore)
+    services.table.close()
+    services.objects.close()
+
+
+def aws_home(services: Services) -> Iterator[Home]:
+    """AWS."""
+    with Client(timeout=300) as client:
+
+        def use(signed: SignedUrl, content: bytes = b"", **headers: str) -> Response:
+            sent = dict(signed.headers)
+            sent |= {name.replace("_", "-"): headers[name] for name in headers}
+            return client.request(signed.method, signed.url, content=content, headers=sent)
+
+        yield Home(services, services.table, services.objects, use, refuses_the_unexpected=False)
+
+
+@pytest.fixture(params=["local", "aws"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     """Each home in turn."""
-    yield from HOMES[request.param](tmp_path)
+    if request.param == "aws":
+        yield from aws_home(request.getfixturevalue("aws_services"))
+    else:
+        yield from local_home(tmp_path)
 
 
 @pytest.fixture(scope="session")

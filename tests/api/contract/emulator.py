@@ -3,21 +3,33 @@
 - Requests are handled one after the other, as their atomicity demands: moto's own server lets two
   conditional writes pass between each other's check and write, and undoes a failed transaction
   together with what others wrote meanwhile.
+- Presigned URLs are checked: signature, signed headers, end. moto takes any.
+- A range in other units than bytes is ignored. moto takes it for bytes.
+- A part of an upload that does not exist, or is of another key, is refused. moto fails.
 """
 
 from __future__ import annotations
 
+import hmac
+import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from threading import Lock, Thread
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
 REGION = "eu-central-1"
@@ -62,5 +74,51 @@ class Emulator:
         self._thread.join()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        query = parse_qs(urlsplit(environ["RAW_URI"]).query, keep_blank_values=True)
+        if not environ.get("HTTP_RANGE", "bytes=").startswith("bytes="):
+            del environ["HTTP_RANGE"]
         with self._turn:
+            if "X-Amz-Signature" in query and not _is_signed(environ, query):
+                return _refuse(start, "403 Forbidden", "SignatureDoesNotMatch")
+            if "uploadId" in query and not _is_under_way(environ, query["uploadId"][0]):
+                return _refuse(start, "404 Not Found", "NoSuchUpload")
             return list(self._moto(environ, start))
+
+
+def _is_signed(environ: dict[str, Any], query: dict[str, list[str]]) -> bool:
+    """Is the presigned URL genuine and still good, and are the signed headers as they were?"""
+    date, seconds = query["X-Amz-Date"][0], int(query["X-Amz-Expires"][0])
+    began = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    if time.time() > began + seconds:
+        return False
+    uri, _, given = environ["RAW_URI"].partition("&X-Amz-Signature=")
+    sent = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
+    headers = {}
+    for name in query["X-Amz-SignedHeaders"][0].split(";"):
+        if name not in sent:
+            return False
+        headers[name] = sent[name]
+    url = f"http://{sent['host']}{uri}"
+    request = AWSRequest(environ["REQUEST_METHOD"], url, headers=headers)
+    request.context["timestamp"] = date
+    signer = S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    return hmac.compare_digest(signer.signature(text, request), given)
+
+
+def _is_under_way(environ: dict[str, Any], upload: str) -> bool:
+    """Is there such an upload of this key?"""
+    path = unquote(urlsplit(environ["RAW_URI"]).path)
+    bucket, _, key = path.lstrip("/").partition("/")
+    found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(bucket).multiparts.get(upload)
+    return found is not None and found.key_name == key
+
+
+def _refuse(start: Callable[..., Any], status: str, code: str) -> list[bytes]:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
+    start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body.encode()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from unittest.mock import patch
 from urllib.parse import quote
@@ -106,10 +107,9 @@ def test_an_altered_url_is_refused(home: Home) -> None:
     home.objects.put(KEY, DATA, "image/jpeg")
     home.objects.put("tenant/bob/01/thumb/photo.jpg", DATA, "image/jpeg")
     signed = _get(home)
-    expires = signed.url.partition("expires=")[2].partition("&")[0]
     altered = [
         signed.url.replace("/alice/", "/bob/"),
-        signed.url.replace(f"expires={expires}", f"expires={int(expires) + 1}"),
+        re.sub(r"(?i)(?<=[?&]expires=)\d+", lambda end: str(int(end[0]) + 1), signed.url),
         signed.url + "&filename=other.jpg",
         signed.url[:-1] + ("0" if signed.url[-1] != "0" else "1"),
     ]
@@ -167,7 +167,10 @@ def test_a_second_answer_for_the_same_upload_changes_nothing(home: Home) -> None
     signed = _put(home, photo.object_key)
     first = home.use(signed, DATA)
     again = home.use(signed, DATA[::-1])
-    assert (again.status_code, again.headers["etag"]) == (200, first.headers["etag"])
+    if again.status_code == 200:
+        assert again.headers["etag"] == first.headers["etag"]
+    else:
+        assert again.status_code == 412, "it is there already (RFC 9110, 13.1.2)"
     assert home.objects.get(photo.object_key) == DATA
 
 
@@ -175,5 +178,7 @@ def test_nothing_is_stored_for_a_photo_that_is_gone(home: Home) -> None:
     photo = _photo(home)
     signed = _put(home, photo.object_key)
     home.services.photos.delete([photo.key()])
+    if not home.refuses_the_unexpected:
+        pytest.skip("S3 takes it; the handler of its event removes it")
     assert home.use(signed, DATA).status_code == 409
     assert home.objects.head(photo.object_key) is None

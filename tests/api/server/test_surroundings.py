@@ -18,6 +18,7 @@ from PIL import Image
 
 from api.demo import add_demo_album
 from api.errors import TooManyRequests
+from api.home import open_local_services
 from api.logs import bound, configure_logs
 from api.main import create_app
 from api.server.limits import TokenBuckets
@@ -181,7 +182,8 @@ def test_metrics_and_development_tokens_are_closed_outside_local(
     monkeypatch.setenv("FACEFLOW_JWT_ISSUER", "https://issuer.example")
     if token:
         monkeypatch.setenv("FACEFLOW_METRICS_TOKEN", token)
-    client = TestClient(create_app(Settings(data=tmp_path, web=tmp_path / "none")))
+    services = open_local_services(Settings(data=tmp_path, web=tmp_path / "none"))
+    client = TestClient(create_app(services=services))
     assert client.post("/auth/dev-token", json={"user": "alice"}).status_code == 404
     assert client.get("/.well-known/jwks.json").status_code == 404
     assert client.get("/metrics").status_code == 404

@@ -1,0 +1,142 @@
+"""The homes of the ports on AWS, and what they have to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.engine.engine import FaceEngine
+from api.engine.measured import MeasuredEngine
+from api.engine.sagemaker import SageMakerFaceEngine
+from api.jwt_tokens import load_tokens
+from api.keyring import load_keyring
+from api.objects.cloudfront_signer import CloudFrontSigner
+from api.objects.s3_store import Buckets, S3ObjectStore
+from api.repositories.dynamo_table import DynamoTable
+from api.services import Services
+from api.settings import Settings
+from api.sharing.ses_mailer import SesMailer
+
+Client = Callable[[str], Any]
+"""Makes boto3's client of a service."""
+
+_RETRIES = {"mode": "standard", "max_attempts": 5}
+_CONNECTIONS = 50
+
+
+class AwsSettings(BaseSettings):
+    """Where things are on AWS (``FACEFLOW_*``). Region and credentials are boto3's own matter:
+    ``AWS_REGION``, and the role of the function or task."""
+
+    model_config = SettingsConfigDict(env_prefix="FACEFLOW_", frozen=True, extra="ignore")
+
+    table: str = Field(min_length=1)
+    """The DynamoDB table."""
+    raw_bucket: str = Field(min_length=3)
+    derived_bucket: str = Field(min_length=3)
+    embeddings_bucket: str = Field(min_length=3)
+    exports_bucket: str = Field(min_length=3)
+    kms_key: str | None = None
+    """Key that objects are encrypted with; None: the default of their buckets."""
+    cdn_url: str = Field(pattern=r"^https?://[^/]+")
+    """The CloudFront distribution that objects are read through."""
+    cdn_key_id: str = Field(min_length=1)
+    """CloudFront's id of the public key that belongs to the private one."""
+    cdn_private_key: SecretStr
+    """PEM of the RSA key that signs reads."""
+    detection_endpoint: str = Field(min_length=1)
+    embedding_endpoint: str = Field(min_length=1)
+    """SageMaker endpoints."""
+    mail_configuration_set: str | None = None
+    """SES configuration set whose events tell of bounces."""
+
+
+def load_aws_settings() -> AwsSettings:
+    """The settings of the environment.
+
+    Raises:
+        ValueError: some are missing or impossible; all of them are named.
+    """
+    try:
+        return AwsSettings()
+    except ValidationError as error:
+        wrong = [
+            f"FACEFLOW_{str(one['loc'][0]).upper()}"
+            + (" is not set" if one["type"] == "missing" else f": {one['msg']}")
+            for one in error.errors()
+        ]
+    raise ValueError(f"outside local, AWS has to be described: {'; '.join(wrong)}")
+
+
+def open_aws_services(
+    settings: Settings,
+    engine: FaceEngine | None = None,
+    *,
+    aws: AwsSettings | None = None,
+    client: Client | None = None,
+) -> Services:
+    """The application's ports on AWS; nothing is created, and nothing asked yet.
+
+    Args:
+        engine: instead of the endpoints.
+        aws: None: of the environment.
+        client: makes clients; None: boto3's, of the region and with the credentials that it finds.
+
+    Raises:
+        ValueError: a setting or a secret is missing.
+    """
+    keyring = load_keyring(settings)
+    tokens = load_tokens(settings)
+    aws = aws or load_aws_settings()
+    client = client or _client
+    s3 = client("s3")
+    buckets = Buckets(
+        raw=aws.raw_bucket,
+        derived=aws.derived_bucket,
+        embeddings=aws.embeddings_bucket,
+        exports=aws.exports_bucket,
+    )
+    table = DynamoTable(client("dynamodb"), aws.table)
+    if engine is None:
+        engine = SageMakerFaceEngine(
+            client("sagemaker-runtime"),
+            detection=aws.detection_endpoint,
+            embedding=aws.embedding_endpoint,
+        )
+    return Services(
+        settings=settings,
+        table=table,
+        objects=S3ObjectStore(s3, buckets, aws.kms_key),
+        signer=CloudFrontSigner(
+            s3,
+            buckets,
+            base_url=aws.cdn_url,
+            key_id=aws.cdn_key_id,
+            private_key=aws.cdn_private_key.get_secret_value().encode(),
+        ),
+        engine=MeasuredEngine(engine),
+        mailer=SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration_set),
+        tokens=tokens,
+        keyring=keyring,
+    )
+
+
+def _client(service: str) -> Any:
+    # The runtime of SageMaker is asked again by the engine, which knows when that is no use.
+    retries = {"max_attempts": 0} if service == "sagemaker-runtime" else _RETRIES
+    config = Config(
+        retries=retries,
+        max_pool_connections=_CONNECTIONS,
+        connect_timeout=5,
+        read_timeout=60,
+        # Presigned URLs with the region's own host: the global one redirects, and browsers do not
+        # follow that with an upload.
+        s3={"addressing_style": "virtual"} if service == "s3" else None,
+        signature_version="s3v4" if service == "s3" else None,
+    )
+    return boto3.client(service, config=config)
