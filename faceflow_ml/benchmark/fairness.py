@@ -89,7 +89,7 @@ def missed(run: FictionalRun, conditions: Sequence[Condition]) -> tuple[str, lis
         Tile(around_box(photo.image, _box(photo)), conditions[photo.condition].name)
         for photo in _varied(photos)
     ]
-    return f"Not found, {len(photos)} of {len(run.photos)}", tiles
+    return f"{len(photos)} of {len(run.photos)} faces were not found; shown", tiles
 
 
 def unlike(run: FictionalRun, conditions: Sequence[Condition]) -> tuple[str, list[Tile]]:
@@ -101,7 +101,7 @@ def unlike(run: FictionalRun, conditions: Sequence[Condition]) -> tuple[str, lis
     for photo in chosen:
         tiles.append(Tile(_face(run.references[photo.person]), "reference"))
         tiles.append(Tile(_face(photo.image), conditions[photo.condition].name))
-    return f"One person, taken for two: {len(order)} pairs, such as", tiles
+    return f"{len(order)} times a person was taken for two; pictures", tiles
 
 
 def alike(run: FictionalRun, conditions: Sequence[Condition]) -> tuple[str, list[Tile]]:
@@ -117,7 +117,7 @@ def alike(run: FictionalRun, conditions: Sequence[Condition]) -> tuple[str, list
             tiles.append(Tile(_face(run.references[other]), "reference"))
             name = conditions[run.photos[row].condition].name
             tiles.append(Tile(_face(run.photos[row].image), name))
-    return f"Two people, taken for one: {wrong} pairs, such as", tiles
+    return f"{wrong} times two people were taken for one; pictures", tiles
 
 
 def fairness_sections(fairness: Fairness, pictures: str | None) -> list[str]:

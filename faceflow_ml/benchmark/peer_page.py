@@ -16,7 +16,7 @@ def peer_sections(peers: PeerResults) -> list[str]:
     return [
         "## Beside the tools that people use instead\n",
         "In one run, on the same photos. Peers are optional and are reported where they are not "
-        "installed. None was tuned on, and nothing here is trained on what is measured.\n",
+        "installed. No peer was tuned, and nothing of this project was trained on these photos.\n",
         "### Detectors\n",
         *(_detectors(peers.detection) if peers.detection else [_NO_PHOTOS]),
         "### Recognisers on `lfw_dev`, each with its own detector\n",

@@ -12,6 +12,7 @@ PEERS = (
     Peer("OpenCV Haar cascade", open_haar),
     Peer("OpenCV YuNet", YunetDetector),
     Peer("facenet-pytorch MTCNN", MtcnnDetector),
-    Peer("dlib HOG + ResNet", DlibDetector, DlibRecognizer),
+    Peer("dlib HOG", DlibDetector),
+    Peer("dlib HOG + ResNet", recognizer=DlibRecognizer),
     Peer("insightface", InsightfaceDetector, InsightfaceRecognizer),
 )
