@@ -118,11 +118,21 @@ class MlflowRegistry:
 
     def experiment(self, name: str) -> str:
         """Id of an experiment, which is made if there is none."""
+        from mlflow.exceptions import MlflowException
+
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         location = None if self._artifacts is None else (self._artifacts / name).as_uri()
-        return str(self._client.create_experiment(name, artifact_location=location))
+        try:
+            return str(self._client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            # Another step, which runs at the same time, was faster.
+            found = self._client.get_experiment_by_name(name)
+            assert found is not None
+            return str(found.experiment_id)
 
     def set_status(self, version: Version, status: str) -> None:
         """Approve or reject a version."""

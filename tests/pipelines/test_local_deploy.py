@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,12 @@ def test_there_is_nothing_to_deploy_before_the_first_run(make_place: Callable[..
     with pytest.raises(FaceFlowError, match="no earlier version"):
         place.deployer.rollback("embedder")
     assert place.deployer.status() == []
+
+
+def test_steps_that_register_at_the_same_time_share_an_experiment(
+    make_place: Callable[..., Place],
+) -> None:
+    place = make_place()
+    with ThreadPoolExecutor(4) as pool:
+        found = {*pool.map(place.registry.experiment, ["shared"] * 8)}
+    assert len(found) == 1
