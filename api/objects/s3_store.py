@@ -169,16 +169,8 @@ class S3ObjectStore:
             uploads = self._pages("list_multipart_uploads", bucket, prefix, "Uploads")
             for upload in list(uploads):
                 self.abort_multipart(upload["Key"], upload["UploadId"])
-            # Every version, where the bucket keeps them: what is erased is gone.
             count += sum(1 for _ in self._list(bucket, prefix))
-            for kind in ("Versions", "DeleteMarkers"):
-                self._delete_all(
-                    bucket,
-                    (
-                        {"Key": version["Key"], "VersionId": version["VersionId"]}
-                        for version in self._pages("list_object_versions", bucket, prefix, kind)
-                    ),
-                )
+            self._erase(bucket, prefix)
         return count
 
     def start_multipart(self, key: str, content_type: str) -> str:
@@ -260,6 +252,18 @@ class S3ObjectStore:
         pages = self._client.get_paginator(operation).paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
             yield from page.get(field, [])
+
+    def _erase(self, bucket: str, prefix: str) -> None:
+        """Remove every version, where the bucket keeps them: what is erased is gone."""
+        while True:
+            # From the start each time: what was found is not there any more.
+            page = self._client.list_object_versions(Bucket=bucket, Prefix=prefix)
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if not found:
+                return
+            self._delete_all(
+                bucket, ({"Key": one["Key"], "VersionId": one["VersionId"]} for one in found)
+            )
 
     def _delete_all(self, bucket: str, objects: Iterable[dict[str, str]]) -> None:
         iterator = iter(objects)
