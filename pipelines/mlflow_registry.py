@@ -85,7 +85,7 @@ class MlflowRegistry:
             self._client.create_registered_model(group)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+                raise FaceFlowError(f"the registry takes no {group}: {error}") from error
         known = self._client.search_model_versions(
             f"name = '{group}' and tags.`{_TAG}key` = '{key}'"
         )
