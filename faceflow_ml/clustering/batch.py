@@ -67,8 +67,8 @@ def cluster_faces(
     4. Groups that only a few faces of the same photos keep apart join, without those faces.
     5. Groups below ``min_cluster_size`` dissolve, unless must-linked.
 
-    The partition does not depend on the order of the input. Memory is O(n), time close to
-    O(n^2) in the neighbour search only.
+    The partition does not depend on the order of the input. Memory is O(n). The neighbour search
+    is exact, and O(n^2), up to `EXACT` faces; beyond, it is approximate and close to linear.
 
     Args:
         vectors: (n, d) float, L2-normalised.
