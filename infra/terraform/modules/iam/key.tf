@@ -33,7 +33,7 @@ resource "aws_kms_key" "operations" {
             "budgets.amazonaws.com", "ses.amazonaws.com",
           ]
         }
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
       }

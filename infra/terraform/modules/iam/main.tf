@@ -23,7 +23,6 @@ locals {
   ]
   secrets = [
     { actions = ["secretsmanager:GetSecretValue"], resources = values(var.secret_arns) },
-    { actions = ["kms:Decrypt"], resources = [aws_kms_key.operations.arn] },
   ]
   mail = [
     { actions = ["ses:SendEmail", "ses:SendRawEmail"], resources = var.mail_arns },
@@ -52,9 +51,7 @@ locals {
       { actions = ["kms:Decrypt"], resources = [var.table_key_arn] },
       { actions = ["execute-api:ManageConnections"], resources = [var.sockets_arn] },
     ]
-    ingest = concat(local.application, local.start, local.queues["ingestion"], [
-      { actions = ["kms:Decrypt"], resources = [aws_kms_key.operations.arn] },
-    ])
+    ingest = concat(local.application, local.start, local.queues["ingestion"])
     extract = concat(local.application, local.publish, [
       { actions = local.read_object, resources = [local.objects["raw"]] },
       { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
@@ -183,6 +180,8 @@ resource "aws_iam_role_policy" "runtime" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = ["${local.arn}:logs:${local.account}:log-group:/aws/lambda/${local.prefix}-${each.key}:*"]
       },
+      # Of its environment variables, its secrets, and the queues that it reads and writes.
+      { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [aws_kms_key.operations.arn] },
       { Effect = "Allow", Action = local.unbound.traces, Resource = ["*"] }],
       contains(local.outside_vpc, each.key) ? [] : [
         { Effect = "Allow", Action = local.unbound.network, Resource = ["*"] },

@@ -1,0 +1,192 @@
+"""What Terraform makes is what the code expects: keys, indexes, names, events, object keys."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.objects import keys
+from api.repositories.table import Index
+from api.settings import Settings
+from pipelines.config import load_pipeline_config
+from pipelines.deployment import events
+from pipelines.retraining.schedule import Schedule
+from tests.infra.terraform import resources
+
+CONFIG = Path(__file__).parents[2] / "configs/pipeline/default.yaml"
+OWN = {
+    # Of the stores on AWS, see docs/infra.md.
+    "FACEFLOW_TABLE",
+    "FACEFLOW_RAW_BUCKET",
+    "FACEFLOW_DERIVED_BUCKET",
+    "FACEFLOW_EMBEDDINGS_BUCKET",
+    "FACEFLOW_EXPORTS_BUCKET",
+    "FACEFLOW_JOBS_QUEUE_URL",
+    "FACEFLOW_STATE_MACHINE_ARN",
+    "FACEFLOW_EVENT_BUS",
+    "FACEFLOW_MAIL_CONFIGURATION",
+    "FACEFLOW_DETECTION_ENDPOINT",
+    "FACEFLOW_EMBEDDING_ENDPOINT",
+    "FACEFLOW_SIGNING_KEYS_SECRET",
+    "FACEFLOW_URL_SIGNER_SECRET",
+    "FACEFLOW_URL_SIGNER_KEY_ID",
+    "FACEFLOW_SOCKETS_URL",
+}
+
+
+def one(state: dict[str, Any], kind: str, ending: str = "") -> dict[str, Any]:
+    (found,) = [r["values"] for r in resources(state, kind) if r["address"].endswith(ending)]
+    return dict(found)
+
+
+def environment(state: dict[str, Any], function: str) -> dict[str, str]:
+    (found,) = [
+        r["values"]
+        for r in resources(state, "aws_lambda_function")
+        if r["values"]["function_name"] == f"faceflow-prod-{function}"
+    ]
+    return dict(found["environment"][0]["variables"])
+
+
+def test_table(production: dict[str, Any]) -> None:
+    table = one(production, "aws_dynamodb_table")
+    assert (table["hash_key"], table["range_key"]) == ("pk", "sk")
+    local = {i["name"]: i["range_key"] for i in table["local_secondary_index"]}
+    assert local == {Index.LSI1.name: Index.LSI1.value}
+    others = {i["name"]: (i["hash_key"], i["range_key"]) for i in table["global_secondary_index"]}
+    assert others == {
+        index.name: (f"{index.value}pk", f"{index.value}sk") for index in (Index.GSI1, Index.GSI2)
+    }
+    assert table["ttl"][0]["attribute_name"] == "expiresAt"
+
+
+def test_environment_is_read(production: dict[str, Any]) -> None:
+    known = {f"FACEFLOW_{name.upper()}" for name in Settings.model_fields}
+    for function in ("api", "sockets", "extract", "jobs"):
+        given = {n for n in environment(production, function) if n.startswith("FACEFLOW_")}
+        assert given <= known | OWN
+        assert {"FACEFLOW_PUBLIC_URL", "FACEFLOW_JWT_ISSUER", "FACEFLOW_JWT_AUDIENCE"} <= given
+        # A secret's place, never the secret.
+        assert "FACEFLOW_SIGNING_KEYS" not in given
+
+
+def test_settings_take_the_environment(
+    production: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(production, "api").items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.app_env == "prod"
+    assert settings.public_url == "https://photos.example.org"
+    assert settings.jwt_issuer == "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Mocked123"
+
+
+def test_names_are_those_of_the_pipeline(production: dict[str, Any]) -> None:
+    config = load_pipeline_config(CONFIG)
+    groups = {
+        r["values"]["model_package_group_name"]
+        for r in resources(production, "aws_sagemaker_model_package_group")
+    }
+    assert groups == set(config.groups.values())
+    endpoints = {e.name for e in config.deploy.endpoints.values()}
+    variants = {f"endpoint/{e.name}/variant/{e.variant}" for e in config.deploy.endpoints.values()}
+    scaled = {
+        r["values"]["resource_id"] for r in resources(production, "aws_appautoscaling_target")
+    }
+    assert scaled == variants
+    given = environment(production, "api")
+    assert {given["FACEFLOW_DETECTION_ENDPOINT"], given["FACEFLOW_EMBEDDING_ENDPOINT"]} == endpoints
+    repositories = {r["values"]["name"] for r in resources(production, "aws_ecr_repository")}
+    images = {image.rpartition("/")[2].partition(":")[0] for image in config.images.values()}
+    assert images <= repositories
+
+
+def test_weekly_retraining_is_the_schedule_of_the_command(production: dict[str, Any]) -> None:
+    made = one(production, "aws_scheduler_schedule")
+    (target,) = made["target"]
+    wanted = Schedule(
+        pipeline_arn=target["arn"],
+        role_arn=target["role_arn"],
+        dead_letter_arn=target["dead_letter_config"][0]["arn"],
+    ).to_request()
+    assert made["name"] == wanted["Name"]
+    assert made["description"] == wanted["Description"]
+    assert made["schedule_expression"] == wanted["ScheduleExpression"]
+    assert made["schedule_expression_timezone"] == wanted["ScheduleExpressionTimezone"]
+    assert made["state"] == wanted["State"]
+    window = made["flexible_time_window"][0]
+    assert window == {
+        "mode": wanted["FlexibleTimeWindow"]["Mode"],
+        "maximum_window_in_minutes": wanted["FlexibleTimeWindow"]["MaximumWindowInMinutes"],
+    }
+    retries = wanted["Target"]["RetryPolicy"]
+    assert target["retry_policy"][0] == {
+        "maximum_event_age_in_seconds": retries["MaximumEventAgeInSeconds"],
+        "maximum_retry_attempts": retries["MaximumRetryAttempts"],
+    }
+    assert target["arn"].endswith(f":pipeline/{load_pipeline_config(CONFIG).name}")
+
+
+def test_approval_deploys(production: dict[str, Any]) -> None:
+    rule = one(production, "aws_cloudwatch_event_rule", "model_approved")
+    pattern = json.loads(rule["event_pattern"])
+    assert pattern["detail-type"] == [events.DETAIL_TYPE]
+    assert set(pattern["detail"]["ModelPackageGroupName"]) == set(
+        load_pipeline_config(CONFIG).groups.values()
+    )
+    given = environment(production, "deploy")
+    assert given.keys() == {events.CONFIG_VARIABLE, events.BUS_VARIABLE}
+    assert given[events.CONFIG_VARIABLE].endswith("configs/pipeline/default.yaml")
+    (function,) = [
+        r["values"]
+        for r in resources(production, "aws_lambda_function")
+        if r["values"]["function_name"] == "faceflow-prod-deploy"
+    ]
+    module, _, name = function["image_config"][0]["command"][0].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_a_new_contract_is_heard_of(production: dict[str, Any]) -> None:
+    rule = one(production, "aws_cloudwatch_event_rule", "contract_changed")
+    assert json.loads(rule["event_pattern"]) == {
+        "source": ["faceflow.pipeline"],
+        "detail-type": [events.CONTRACT_CHANGED],
+    }
+
+
+IDS = ("U", "A")
+
+
+@pytest.mark.parametrize(
+    ("key", "bucket"),
+    [
+        (keys.original(*IDS, "2026-01-02T03:04:05Z", "P", "jpg"), "raw"),
+        (keys.thumbnail(*IDS, "P"), "derived"),
+        (keys.crop(*IDS, "F"), "derived"),
+        (keys.share_copy(*IDS, "S", "a.jpg"), "exports"),
+        (keys.archive(*IDS, "S"), "exports"),
+    ],
+)
+def test_signed_urls_find_their_bucket(production: dict[str, Any], key: str, bucket: str) -> None:
+    distribution = one(production, "aws_cloudfront_distribution")
+    behaviour = next(
+        b
+        for b in distribution["ordered_cache_behavior"]
+        if fnmatch.fnmatchcase(key, b["path_pattern"])
+    )
+    assert behaviour["target_origin_id"] == bucket
+    assert behaviour["trusted_key_groups"]
+
+
+def test_uploads_wake_the_ingestion(production: dict[str, Any]) -> None:
+    pattern = json.loads(one(production, "aws_cloudwatch_event_rule", "uploaded")["event_pattern"])
+    (prefix,) = pattern["detail"]["object"]["key"]
+    assert keys.original(*IDS, "2026-01-02T03:04:05Z", "P", "jpg").startswith(prefix["prefix"])
+    assert pattern["detail"]["bucket"]["name"] == [
+        environment(production, "api")["FACEFLOW_RAW_BUCKET"]
+    ]
