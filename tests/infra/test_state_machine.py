@@ -137,6 +137,22 @@ def test_everything_ends(machine: dict[str, Any]) -> None:
     assert large["TimeoutSeconds"] > limit, "SageMaker stops the job, not we the waiting"
 
 
+def test_states_read_what_others_have_written(machine: dict[str, Any]) -> None:
+    known = {"userId", "albumId", "jobId", "batch", "failure.Error", "failure.Cause"}
+    selected = machine["States"]["Deduplicate"]["ResultSelector"]
+    known |= {f"work.{name.removesuffix('.$')}" for name in selected}
+    within = {"photoIds", "ids.userId", "ids.albumId", "ids.jobId"}
+    for name, state in asl.states(machine):
+        here = {k: v for k, v in state.items() if k not in ("ItemProcessor", "ResultSelector")}
+        for kept in ("ResultPath", "Catch"):  # these write
+            here.pop(kept, None)
+        read = set(re.findall(r"(?<!\$)\$\.([A-Za-z.]+)", json.dumps(here)))
+        assert read <= (within if "/" in name else known), name
+        if "ItemSelector" in state:
+            assert state["ItemSelector"].keys() == {"ids", "photoIds.$"}
+            assert {f"ids.{k.removesuffix('.$')}" for k in state["ItemSelector"]["ids"]} < within
+
+
 def test_every_task_is_tried_again_with_jitter(machine: dict[str, Any]) -> None:
     for name, state in asl.states(machine):
         if state["Type"] not in ("Task", "Map") or name == "DetectSmall":
