@@ -91,9 +91,7 @@ class MlflowRegistry:
         )
         if known:
             return _version(known[0])
-        found = self._client.get_experiment_by_name(experiment)
-        experiment_id = found.experiment_id if found else self._client.create_experiment(experiment)
-        run = self._client.create_run(experiment_id, run_name=f"{group} {key}")
+        run = self._client.create_run(self.experiment(experiment), run_name=f"{group} {key}")
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
             folder = Path(work) / _MODEL
