@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -43,16 +44,18 @@ class AwsSettings(BaseSettings):
     exports_bucket: str = Field(min_length=3)
     kms_key: str | None = None
     """Key that objects are encrypted with; None: the default of their buckets."""
-    cdn_url: str = Field(pattern=r"^https?://[^/]+")
-    """The CloudFront distribution that objects are read through."""
-    cdn_key_id: str = Field(min_length=1)
+    cdn_url: str | None = Field(None, pattern=r"^https?://[^/]+")
+    """The CloudFront distribution that objects are read through; None: the public URL."""
+    url_signer_key_id: str = Field(min_length=1)
     """CloudFront's id of the public key that belongs to the private one."""
-    cdn_private_key: SecretStr
-    """PEM of the RSA key that signs reads."""
+    url_signer_secret: str = Field(min_length=1)
+    """Secret with the RSA key that signs reads, PEM; ARN or name in Secrets Manager."""
+    signing_keys_secret: str | None = None
+    """Secret with the signing keys; None: they are in ``FACEFLOW_SIGNING_KEYS``."""
     detection_endpoint: str = Field(min_length=1)
     embedding_endpoint: str = Field(min_length=1)
     """SageMaker endpoints."""
-    mail_configuration_set: str | None = None
+    mail_configuration: str | None = None
     """SES configuration set whose events tell of bounces."""
 
 
@@ -80,7 +83,7 @@ def open_aws_services(
     aws: AwsSettings | None = None,
     client: Client | None = None,
 ) -> Services:
-    """The application's ports on AWS; nothing is created, and nothing asked yet.
+    """The application's ports on AWS; nothing is created, and nothing asked but for the secrets.
 
     Args:
         engine: instead of the endpoints.
@@ -88,12 +91,15 @@ def open_aws_services(
         client: makes clients; None: boto3's, of the region and with the credentials that it finds.
 
     Raises:
-        ValueError: a setting or a secret is missing.
+        ValueError: a setting or a secret is missing or impossible.
     """
-    keyring = load_keyring(settings)
     tokens = load_tokens(settings)
     aws = aws or load_aws_settings()
     client = client or _client
+    if aws.signing_keys_secret is not None:
+        keys = _secret(client, aws.signing_keys_secret)
+        settings = settings.model_copy(update={"signing_keys": SecretStr(keys)})
+    keyring = load_keyring(settings)
     s3 = client("s3")
     buckets = Buckets(
         raw=aws.raw_bucket,
@@ -115,15 +121,26 @@ def open_aws_services(
         signer=CloudFrontSigner(
             s3,
             buckets,
-            base_url=aws.cdn_url,
-            key_id=aws.cdn_key_id,
-            private_key=aws.cdn_private_key.get_secret_value().encode(),
+            base_url=aws.cdn_url or settings.public_url,
+            key_id=aws.url_signer_key_id,
+            private_key=_secret(client, aws.url_signer_secret).encode(),
         ),
         engine=MeasuredEngine(engine),
-        mailer=SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration_set),
+        mailer=SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration),
         tokens=tokens,
         keyring=keyring,
     )
+
+
+def _secret(client: Client, name: str) -> str:
+    try:
+        found = client("secretsmanager").get_secret_value(SecretId=name)
+    except (BotoCoreError, ClientError) as error:
+        raise ValueError(f"the secret {name} cannot be read: {error}") from error
+    text = found.get("SecretString")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"the secret {name} is empty")
+    return text
 
 
 def _client(service: str) -> Any:

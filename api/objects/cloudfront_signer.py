@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -40,13 +41,16 @@ class CloudFrontSigner:
         private_key: the private key, PEM.
 
     Raises:
-        ValueError: the private key is not RSA.
+        ValueError: the private key is none, or not RSA.
     """
 
     def __init__(
         self, s3: Any, buckets: Buckets, *, base_url: str, key_id: str, private_key: bytes
     ) -> None:
-        key = load_pem_private_key(private_key, password=None)
+        try:
+            key = load_pem_private_key(private_key, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"the key of CloudFront's signed URLs is no PEM: {error}") from error
         if not isinstance(key, RSAPrivateKey):
             raise ValueError("the key of CloudFront's signed URLs must be RSA")
         self._s3 = s3

@@ -69,13 +69,13 @@ class Account:
     """An AWS account with what Terraform makes there, empty.
 
     edge: the distribution, which trusts the keys ``K1`` and ``K2``.
-    private_keys: their PEMs.
+    secrets: ARNs of the secrets with their private keys.
     """
 
     emulator: Emulator
     edge: Edge
     settings: AwsSettings
-    private_keys: dict[str, str]
+    secrets: dict[str, str]
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +102,11 @@ def account(emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]) -> 
         name: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         for name, key in distribution_keys.items()
     }
+    manager = emulator.client("secretsmanager")
+    secrets = {
+        key: manager.create_secret(Name=f"{name}-{key}", SecretString=pem)["ARN"]
+        for key, pem in private_keys.items()
+    }
     settings = AwsSettings(
         table=name,
         raw_bucket=buckets.raw,
@@ -109,12 +114,12 @@ def account(emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]) -> 
         embeddings_bucket=buckets.embeddings,
         exports_bucket=buckets.exports,
         cdn_url=edge.url,
-        cdn_key_id="K1",
-        cdn_private_key=SecretStr(private_keys["K1"]),
+        url_signer_key_id="K1",
+        url_signer_secret=secrets["K1"],
         detection_endpoint="detection",
         embedding_endpoint="embedding",
     )
-    yield Account(emulator, edge, settings, private_keys)
+    yield Account(emulator, edge, settings, secrets)
     edge.stop()
     dynamodb.delete_table(TableName=name)
 

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from api.aws import load_aws_settings, open_aws_services
 from api.home import open_services
+from api.keyring import Keyring
 from api.objects import s3_store
 from api.objects.cloudfront_signer import canned_policy
 from api.objects.s3_store import Buckets, S3ObjectStore
@@ -75,9 +76,29 @@ def test_settings_come_from_the_environment(
 ) -> None:
     for name, value in account.settings.model_dump().items():
         if value is not None:
-            text = value.get_secret_value() if isinstance(value, SecretStr) else value
-            monkeypatch.setenv(f"FACEFLOW_{name.upper()}", text)
+            monkeypatch.setenv(f"FACEFLOW_{name.upper()}", value)
     assert load_aws_settings() == account.settings
+
+
+def test_secrets_come_from_secrets_manager(account: Account, aws_services: Services) -> None:
+    keys = account.emulator.client("secretsmanager")
+    secret = keys.create_secret(Name=f"{account.settings.table}-s", SecretString="n" * 40)["ARN"]
+
+    def opened(**changes: str) -> Services:
+        return open_aws_services(
+            aws_services.settings,
+            aws=account.settings.model_copy(update=changes),
+            client=account.emulator.client,
+        )
+
+    signature = opened(signing_keys_secret=secret).keyring.sign("purpose", "message")
+    assert not aws_services.keyring.is_valid("purpose", "message", signature)
+    assert Keyring([b"n" * 40]).is_valid("purpose", "message", signature)
+    for name in ("url_signer_secret", "signing_keys_secret"):
+        with pytest.raises(ValueError, match="secret nowhere cannot be read"):
+            opened(**{name: "nowhere"})
+    with pytest.raises(ValueError, match="PEM"):
+        opened(url_signer_secret=secret)
 
 
 def test_one_machine_does_not_load_boto3(tmp_path: Path) -> None:
@@ -214,7 +235,7 @@ def test_keys_of_the_distribution_rotate(account: Account, aws_services: Service
     aws_services.objects.put(KEY, b"bytes", "image/jpeg")
     old = aws_services.signer.sign_get(KEY, seconds=600)
     rotated = account.settings.model_copy(
-        update={"cdn_key_id": "K2", "cdn_private_key": SecretStr(account.private_keys["K2"])}
+        update={"url_signer_key_id": "K2", "url_signer_secret": account.secrets["K2"]}
     )
     after = open_aws_services(aws_services.settings, aws=rotated, client=account.emulator.client)
     new = after.signer.sign_get(KEY, seconds=600)
