@@ -46,6 +46,11 @@ def bars(
     return (
         _floor("detection AP@0.5", detection.average_precision if detection else None, 0.92),
         _floor(
+            "detection recall at one false positive an image",
+            detection.recall_at_1_fp_per_image if detection else None,
+            0.90,
+        ),
+        _floor(
             "detection recall at one false positive in ten images",
             detection.recall_at_0_1_fp_per_image if detection else None,
             0.95,

@@ -49,7 +49,7 @@ def test_boxes_are_mapped_back_from_every_size(
     detector: FaceDetector, width: int, height: int
 ) -> None:
     longest = max(width, height)
-    scale = min(max(longest, 320), 640) / longest
+    scale = min(max(longest, 480), 640) / longest
     # A square two cells of 32 wide holds a whole one, wherever it lies.
     side = round(64 / scale)
     x, y = round(width * 0.6) - side // 2, round(height * 0.4) - side // 2

@@ -20,10 +20,10 @@ from faceflow_ml.evaluation.run_detection import run_detector
 from faceflow_ml.evaluation.run_verification import read_pair_photos, read_pairs, run_pairs
 from faceflow_ml.inference.pretrained import weights_dir
 
-FICTIONAL_FLOOR = 0.8
-DETECTION_FLOOR = 0.82
+FICTIONAL_FLOOR = 0.85
+DETECTION_FLOOR = 0.86
 VERIFICATION_FLOOR = 0.92
-ALBUM_FLOOR = 0.75
+ALBUM_FLOOR = 0.8
 
 
 @pytest.fixture(scope="module")
