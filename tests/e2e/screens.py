@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import time
+import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -82,3 +85,27 @@ def undo(page: Page) -> None:
     """Take the latest decision back."""
     page.get_by_role("button", name="Undo").first.click()
     expect(page.get_by_text("Undone").first).to_be_visible()
+
+
+def until_sorted(page: Page) -> None:
+    """Wait for the end. Where uploading takes longer than sorting, it is sorted in several parts,
+    and the progress vanishes after each."""
+    token = page.evaluate("localStorage.getItem('faceflow.token')")
+    found = re.search(r"[?&]id=([0-9A-Z]{26})", page.url)
+    assert found is not None
+    album = f"{page.evaluate('location.origin')}/albums/{found[1]}"
+    limit = time.monotonic() + SLOW / 1000
+    while True:
+        waiting = asked(f"{album}/photos?status=pending", token)["photos"]
+        status = asked(f"{album}/status", token)
+        if status["state"] == "done" and not waiting:
+            return
+        assert time.monotonic() < limit, status
+        page.wait_for_timeout(500)
+
+
+def asked(url: str, token: str) -> dict:
+    """What the API answers."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)

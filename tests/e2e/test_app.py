@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -17,6 +16,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from .conftest import PHONE, Album, Visit
 from .screens import (
     SLOW,
+    asked,
     check_screen,
     choose_files,
     create_album,
@@ -25,6 +25,7 @@ from .screens import (
     people,
     sign_in,
     undo,
+    until_sorted,
 )
 
 PASSWORD = "sesame 77 street"
@@ -68,29 +69,12 @@ def _upload(page: Page, album: Album) -> None:
     total = len(album.files)
     expect(page.get_by_text(f"{total} photos uploaded")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("progressbar", name="Progress of sorting")).to_be_visible(timeout=SLOW)
-    _until_sorted(page)
+    until_sorted(page)
     expect(page.get_by_role("progressbar", name="Progress of sorting")).to_be_hidden(timeout=SLOW)
     expect(page.get_by_role("tab", name=f"Photos {total}")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Clear list").click()
     grid = page.get_by_role("list", name="Photos")
     expect(grid.locator("img").first).to_be_visible()
-
-
-def _until_sorted(page: Page) -> None:
-    """Wait for the end. Where uploading takes longer than sorting, it is sorted in several parts,
-    and the progress vanishes after each."""
-    token = page.evaluate("localStorage.getItem('faceflow.token')")
-    found = re.search(r"[?&]id=([0-9A-Z]{26})", page.url)
-    assert found is not None
-    album = f"{page.evaluate('location.origin')}/albums/{found[1]}"
-    limit = time.monotonic() + SLOW / 1000
-    while True:
-        waiting = _asked(f"{album}/photos?status=pending", token)["photos"]
-        status = _asked(f"{album}/status", token)
-        if status["state"] == "done" and not waiting:
-            return
-        assert time.monotonic() < limit, status
-        page.wait_for_timeout(500)
 
 
 def _look_at_a_photo(page: Page) -> None:
@@ -369,18 +353,12 @@ def test_real_photos(server: str, visit: Visit, shared_data: Path) -> None:
     expect(page.get_by_role("tab", name=f"Photos {len(files)}")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("progressbar", name="Progress of sorting")).to_be_hidden(timeout=SLOW)
     token = page.evaluate("localStorage.getItem('faceflow.token')")
-    counts = _asked(f"{server}/albums", token)["albums"][0]["counts"]
+    counts = asked(f"{server}/albums", token)["albums"][0]["counts"]
     assert counts["photos"] == len(files) and counts["failed"] == 0
     assert counts["faces"] >= len(files) // 2
     page.get_by_role("list", name="Photos").get_by_role("button").first.press("Enter")
     face = page.get_by_role("dialog").get_by_role("button", name=re.compile("^Face of"))
     expect(face.first).to_be_visible()
-
-
-def _asked(url: str, token: str) -> dict:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
 
 
 def test_docs_without_a_network(server: str, visit: Visit) -> None:
@@ -406,75 +384,3 @@ def test_progress_without_websocket(server: str, visit: Visit, album: Album) -> 
     choose_files(page, album.readable[:4])
     expect(page.get_by_role("tab", name="Photos 4")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("tab", name=re.compile(r"People \d"))).to_be_visible(timeout=SLOW)
-
-
-def test_grid_of_twenty_thousand_photos(server: str, visit: Visit) -> None:
-    """Only what is near the window is in the document, and scrolling stays smooth."""
-    page = visit().page
-    sign_in(page, server, "many")
-    create_album(page, "Everything")
-    page.route(re.compile(r"/albums/[^/]+/photos\?"), _many_photos)
-    page.reload()
-    cells = page.get_by_role("list", name="Photos").get_by_role("listitem")
-    expect(cells.first).to_be_visible()
-    for _ in range(150):
-        page.mouse.wheel(0, 20_000)
-        page.wait_for_timeout(60)
-        if page.locator('[data-index="19999"]').count():
-            break
-    expect(page.locator('[data-index="19999"]')).to_be_visible()
-    assert cells.count() < 150
-    frames = page.evaluate(
-        """async () => {
-          const times = [];
-          let last = performance.now();
-          for (let step = 0; step < 90; step += 1) {
-            window.scrollBy(0, -400);
-            await new Promise(requestAnimationFrame);
-            times.push(performance.now() - last);
-            last = performance.now();
-          }
-          return times.sort((a, b) => a - b);
-        }"""
-    )
-    # A busy machine makes some wait; a grid that is not smooth has hardly any that are quick.
-    assert frames[len(frames) // 4] < 50, frames
-    # Keyboard: to the last photo and back to the first.
-    cells.first.get_by_role("button").focus()
-    page.keyboard.press("End")
-    expect(page.locator('[data-index="19999"]')).to_be_focused()
-    page.keyboard.press("Home")
-    expect(page.locator('[data-index="0"]')).to_be_focused()
-
-
-def _many_photos(route: Route) -> None:
-    total, size = 20_000, 500
-    found = re.search(r"cursor=(\d+)", route.request.url)
-    start = int(found[1]) if found else 0
-    end = min(total, start + size)
-    photos: list[dict[str, object]] = [
-        {
-            "id": f"01J{number:023d}",
-            "albumId": "01J00000000000000000000000",
-            "status": "done",
-            "filename": f"IMG_{number}.jpg",
-            "contentType": "image/jpeg",
-            "size": 1,
-            "createdAt": "2026-01-01T00:00:00Z",
-            "width": 600 + number * 37 % 500,
-            "height": 600,
-            "exif": None,
-            "sharpness": None,
-            "sha256": None,
-            "blur": None,
-            "thumbUrl": None,
-            "originalUrl": None,
-            "originalPurged": True,
-            "duplicateOf": None,
-            "duplicateKind": None,
-            "error": None,
-            "faces": [],
-        }
-        for number in range(start, end)
-    ]
-    route.fulfill(json={"photos": photos, "cursor": str(end) if end < total else None})
