@@ -52,7 +52,9 @@ class Runtime:
             self.asked[found[1]] = self.asked.get(found[1], 0) + 1
             if self.trouble:
                 status, code = self.trouble.popleft()
-                return _error(start, status, code, {"Message": "in trouble"})
+                # As when the container itself is too busy.
+                inner = {"OriginalStatusCode": 503} if code == "ModelError" else {}
+                return _error(start, status, code, {"Message": "in trouble"} | inner)
         answer = self._client.post(
             f"{self.containers[found[1]]}/invocations",
             content=body,

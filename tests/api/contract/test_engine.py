@@ -132,6 +132,7 @@ def test_many_faces_go_in_batches_and_come_back_in_order(
         (500, "InternalFailure"),
         (530, "InternalDependencyException"),
         (429, "ModelNotReadyException"),
+        (424, "ModelError"),
     ],
 )
 def test_trouble_that_passes_is_waited_out(
