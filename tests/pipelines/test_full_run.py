@@ -108,3 +108,4 @@ def test_from_nothing_to_models_that_serve(pipeline: Command, tmp_path: Path) ->
     (back,) = pipeline("rollback", "--kind", "embedder")["deployed"]
     assert (back["version"], back["contract_id"]) == (1, embedder["contract_id"])
     assert ask(back["endpoint"], 112)["contract_id"] == embedder["contract_id"]
+    assert not (tmp_path / "mlruns").exists()  # nothing is left in the working folder

@@ -37,7 +37,7 @@ class Place:
     def __init__(self, root: Path, config: PipelineConfig) -> None:
         self.root = root
         self.config = config
-        self.registry = MlflowRegistry(config.tracking_uri())
+        self.registry = MlflowRegistry(config.tracking_uri(), config.artifacts())
         self.said: list[str] = []
         self.deployer = LocalDeployer(config, notice=self.said.append)
 
