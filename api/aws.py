@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,7 @@ def open_aws_services(
     """
     tokens = load_tokens(settings)
     aws = aws or load_aws_settings()
-    client = client or _client
+    client = client or boto_clients()
     if aws.signing_keys_secret is not None:
         keys = _secret(client, aws.signing_keys_secret)
         settings = settings.model_copy(update={"signing_keys": SecretStr(keys)})
@@ -143,17 +144,29 @@ def _secret(client: Client, name: str) -> str:
     return text
 
 
-def _client(service: str) -> Any:
-    # The runtime of SageMaker is asked again by the engine, which knows when that is no use.
-    retries = {"max_attempts": 0} if service == "sagemaker-runtime" else _RETRIES
-    config = Config(
-        retries=retries,
-        max_pool_connections=_CONNECTIONS,
-        connect_timeout=5,
-        read_timeout=60,
-        # Presigned URLs with the region's own host: the global one redirects, and browsers do not
-        # follow that with an upload.
-        s3={"addressing_style": "virtual"} if service == "s3" else None,
-        signature_version="s3v4" if service == "s3" else None,
-    )
-    return boto3.client(service, config=config)
+def boto_clients() -> Client:
+    """Makes boto3's clients for the region of the environment, as each service needs them.
+
+    Raises:
+        ValueError: there is no region.
+    """
+    # boto3 itself looks at AWS_DEFAULT_REGION only; functions and tasks have AWS_REGION.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    if session.region_name is None:
+        raise ValueError("outside local, AWS has to be described: AWS_REGION is not set")
+
+    def client(service: str) -> Any:
+        config = Config(
+            # The runtime of SageMaker is asked again by the engine, which knows when that helps.
+            retries={"max_attempts": 0} if service == "sagemaker-runtime" else _RETRIES,
+            max_pool_connections=_CONNECTIONS,
+            connect_timeout=5,
+            read_timeout=60,
+            # Presigned URLs with the region's own host: the global one redirects, and browsers do
+            # not follow that with an upload.
+            s3={"addressing_style": "virtual"} if service == "s3" else None,
+            signature_version="s3v4" if service == "s3" else None,
+        )
+        return session.client(service, config=config)
+
+    return client

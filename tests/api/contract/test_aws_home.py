@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import Stubber
 from pydantic import SecretStr
 
-from api.aws import load_aws_settings, open_aws_services
+from api.aws import boto_clients, load_aws_settings, open_aws_services
 from api.home import open_services
 from api.keyring import Keyring
 from api.objects import s3_store
@@ -58,6 +58,25 @@ def test_every_missing_setting_is_named(
     assert "FACEFLOW_RAW_BUCKET is not set" in said
     assert "FACEFLOW_EMBEDDING_ENDPOINT is not set" in said
     assert "FACEFLOW_CDN_URL: " in said and "FACEFLOW_TABLE" not in said
+
+
+def test_a_region_has_to_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    with pytest.raises(ValueError, match="AWS_REGION is not set"):
+        boto_clients()
+
+
+def test_uploads_go_to_the_regions_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    url = boto_clients()("s3").generate_presigned_url(
+        "put_object", Params={"Bucket": "photos", "Key": "a.jpg"}, HttpMethod="PUT"
+    )
+    assert url.startswith("https://photos.s3.eu-central-1.amazonaws.com/a.jpg?")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url
 
 
 def test_the_application_says_what_is_missing_and_ends() -> None:
