@@ -85,7 +85,10 @@ class Groups:
 
 
 _NONE: frozenset[int] = frozenset()
-EVIDENCE = 10.0
+ALIKE = 0.6
+"""A mean within a group counts up to here: above, its faces are shots of one moment, and say nothing
+of how alike the person's faces of other moments are."""
+EVIDENCE = 3.0
 """Pairs of faces at which the mean within a group counts as much as the threshold: a few shots of
 one moment are no measure of how alike a person's faces are."""
 
@@ -262,7 +265,7 @@ class _Part:
         size = 1 / self._counts[others] + 1 / self._counts[a]
         needed = self._threshold + self._small_margin * size / 2
         if self._cohesion:
-            looser = np.minimum(self._within(others), self._within([a]))
+            looser = np.minimum(self._within(others), self._within([a])).clip(max=ALIKE)
             needed = np.maximum(needed, self._cohesion * looser)
         means[means < needed] = -np.inf
         best = int(np.argmax(means))
