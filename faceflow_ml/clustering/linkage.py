@@ -86,8 +86,8 @@ class Groups:
 
 _NONE: frozenset[int] = frozenset()
 ALIKE = 0.6
-"""A mean within a group counts up to here: above, its faces are shots of one moment, and say nothing
-of how alike the person's faces of other moments are."""
+"""A mean within a group counts up to here: above, its faces are shots of one moment, and say
+nothing of how alike the person's faces of other moments are."""
 EVIDENCE = 3.0
 """Pairs of faces at which the mean within a group counts as much as the threshold: a few shots of
 one moment are no measure of how alike a person's faces are."""
