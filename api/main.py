@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
             stopped.set()
             workflow.stop()
             tidier.join()
-            if own and isinstance(opened.table, SqliteTable):
+            if own:
                 opened.table.close()
 
     app = FastAPI(

@@ -10,7 +10,6 @@ from api.domain.models import Job, JobState
 from api.engine.engine import FaceEngine
 from api.handlers import job_handlers
 from api.home import open_services
-from api.repositories.sqlite_table import SqliteTable
 from api.settings import Settings
 from api.workflow.context import RunOptions
 from api.workflow.reembedding import start_stale
@@ -54,7 +53,6 @@ def reembed_albums(
         ended = [_ended(workflow, job, say) for job in jobs]
     finally:
         workflow.stop()
-        assert isinstance(services.table, SqliteTable)
         services.table.close()
     failed = sum(state is JobState.FAILED for state in ended)
     return Outcome(len(ended) - failed, failed)

@@ -125,6 +125,10 @@ class Page:
 class Table(Protocol):
     """One table of items. Calls block, may be made from any thread, and are durable on return."""
 
+    def close(self) -> None:
+        """Give back what it holds; the table is of no use afterwards."""
+        ...
+
     def get(self, key: Key) -> Item | None:
         """The item, or None."""
         ...
