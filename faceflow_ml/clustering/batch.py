@@ -208,7 +208,8 @@ def _group_once(
         dense[founder] = density_clusters(int(founder.sum()), pairs.among(founder))
         seeds = _join(units, near.within(dense), threshold)
         people = _join_groups(units, seeds, near, threshold)
-    return _join_groups(units, reunite(units, people, near, threshold), near, threshold)
+    people = reunite(units, people, near, threshold, cohesion=COHESION)
+    return _join_groups(units, people, near, threshold)
 
 
 def _join_groups(

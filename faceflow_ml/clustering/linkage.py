@@ -100,6 +100,19 @@ def _add_rows(rows: NDArray[np.float32], labels: NDArray[np.int64], m: int) -> N
     return np.asarray(adder @ rows, dtype=np.float32)
 
 
+def likeness(
+    sums: NDArray[np.float32], counts: NDArray[np.number], threshold: float
+) -> NDArray[np.float64]:
+    """(m,) how alike the faces inside each group are: their mean cosine, up to ``ALIKE``.
+
+    The mean of few pairs is drawn to the threshold; that of a single face is the threshold.
+    """
+    pairs = counts * (counts - 1)
+    inside = np.einsum("ij,ij->i", sums, sums) - counts  # each pair twice, as in ``pairs``
+    mean = (inside + 2 * EVIDENCE * threshold) / (pairs + 2 * EVIDENCE)
+    return np.asarray(np.minimum(mean, max(ALIKE, threshold)), np.float64)
+
+
 def agglomerate(
     groups: Groups,
     pairs: SimilarPairs,
@@ -122,9 +135,8 @@ def agglomerate(
         small_margin: added to the threshold, times ``(1/|a| + 1/|b|) / 2``: a mean over few
             pairs of faces strays further by chance, so that small groups need more evidence.
         cohesion: share, in [0, 1], of the looser group's own mean cosine that the mean between two
-            groups must reach as well: people whose faces are all much alike are not joined at the
-            similarity that would join others. A mean within few pairs counts for little, see
-            `EVIDENCE`.
+            groups must reach as well, see `likeness`: people whose faces are all much alike are not
+            joined at the similarity that would join others.
         satellite: (m,) groups that may join another but never found one together.
 
     Returns:
@@ -238,13 +250,6 @@ class _Part:
         counts = self._counts
         return np.asarray(self._sums[others] @ self._sums[a] / (counts[others] * counts[a]))
 
-    def _within(self, groups: list[int]) -> NDArray[np.float64]:
-        """Mean cosine of the pairs inside groups; few pairs are drawn to the threshold."""
-        sums, counts = self._sums[groups], self._counts[groups]
-        pairs = counts * (counts - 1)
-        inside = np.einsum("ij,ij->i", sums, sums) - counts  # each pair twice, as in ``pairs``
-        return np.asarray((inside + 2 * EVIDENCE * self._threshold) / (pairs + 2 * EVIDENCE))
-
     def _meet(self, a: int, candidates: list[int]) -> None:
         """Keep the candidates near ``a`` that are close and compatible."""
         near, photos, founder = self._near, self._photos, self._founder
@@ -265,8 +270,8 @@ class _Part:
         size = 1 / self._counts[others] + 1 / self._counts[a]
         needed = self._threshold + self._small_margin * size / 2
         if self._cohesion:
-            looser = np.minimum(self._within(others), self._within([a])).clip(max=ALIKE)
-            needed = np.maximum(needed, self._cohesion * looser)
+            both = likeness(self._sums[[a, *others]], self._counts[[a, *others]], self._threshold)
+            needed = np.maximum(needed, self._cohesion * np.minimum(both[1:], both[0]))
         means[means < needed] = -np.inf
         best = int(np.argmax(means))
         if means[best] > -np.inf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceflow_ml.clustering.linkage import Groups
+from faceflow_ml.clustering.linkage import Groups, likeness
 from faceflow_ml.clustering.neighbors import SimilarPairs
 
 MAX_CONFLICT_SHARE = 0.15
@@ -16,7 +16,12 @@ _SMALLEST = 1 / MAX_CONFLICT_SHARE
 
 
 def reunite(
-    units: Groups, labels: NDArray[np.int64], pairs: SimilarPairs, threshold: float
+    units: Groups,
+    labels: NDArray[np.int64],
+    pairs: SimilarPairs,
+    threshold: float,
+    *,
+    cohesion: float = 0.0,
 ) -> NDArray[np.int64]:
     """Join similar groups that few photo conflicts separate, and put out what conflicts.
 
@@ -29,6 +34,7 @@ def reunite(
         labels: (m,) their groups, contiguous from 0.
         pairs: edges between units.
         threshold: the mean cosine at which two groups are one person.
+        cohesion: as for `agglomerate`.
 
     Returns:
         (m,) labels, contiguous from 0.
@@ -42,11 +48,14 @@ def reunite(
         means = np.einsum("ij,ij->i", groups.sums[edges.first], groups.sums[edges.second]) / (
             counts[edges.first] * counts[edges.second]
         )
+        alike = likeness(groups.sums, counts, threshold)
+        looser = np.minimum(alike[edges.first], alike[edges.second])
+        one_person = means >= np.maximum(threshold, cohesion * looser)
         changed: set[int] = set()
         for edge in np.lexsort((edges.second, edges.first, -means)).tolist():
             a, b = int(edges.first[edge]), int(edges.second[edge])
-            if means[edge] < threshold:
-                break
+            if not one_person[edge]:
+                continue
             shared = groups.photos[a] & groups.photos[b]
             few = 0 < len(shared) <= MAX_CONFLICT_SHARE * min(counts[a], counts[b])
             if not few or b in groups.forbidden[a] or changed & {a, b}:

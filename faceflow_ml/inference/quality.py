@@ -26,6 +26,10 @@ _SHARPNESS_HALF = 0.015
 # at which the pose part falls to exp(-1).
 _YAW_SPREAD, _PITCH_SPREAD = 0.45, 0.35
 _FLOOR = 1e-3
+# Vectors of people whom the embedder has seen few of are short, dark-skinned ones among them,
+# however good the picture. The norm lowers a quality; alone it must not bar a face from founding a
+# group.
+_NORM_FLOOR = 0.1
 _WEIGHTS = {"size": 0.25, "sharpness": 0.2, "pose": 0.25, "score": 0.1, "norm": 0.2}
 
 
@@ -37,7 +41,8 @@ class QualityParts:
     sharpness: of the aligned crop's Laplacian, relative to its contrast.
     pose: 1 for a frontal face, falling with yaw and pitch; roll does not count.
     score: of the detector.
-    norm: of the embedding's length within its calibrated range; 1 if that is not known.
+    norm: of the embedding's length within its calibrated range, at least 0.1; 1 if that is not
+        known.
     total: their weighted geometric mean.
     """
 
@@ -88,7 +93,7 @@ def quality_parts(
     if norms is not None:
         lengths = check_norms(norms, n)
         if norm_range is not None:
-            norm = _ramp(lengths, *norm_range)
+            norm = np.maximum(_ramp(lengths, *norm_range), np.float32(_NORM_FLOOR))
     parts = {
         "size": _size(points),
         "sharpness": _sharpness(crops),
@@ -113,7 +118,7 @@ def norm_factor(norms: npt.ArrayLike, norm_range: tuple[float, float] | None) ->
     lengths = np.asarray(norms, np.float32)
     if norm_range is None:
         return np.ones_like(lengths)
-    part = np.maximum(_ramp(lengths, *norm_range), _FLOOR)
+    part = np.maximum(_ramp(lengths, *norm_range), _NORM_FLOOR)
     return np.asarray(part ** _WEIGHTS["norm"], np.float32)
 
 

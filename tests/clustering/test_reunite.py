@@ -54,6 +54,18 @@ def test_people_in_many_photos_together_stay_two() -> None:
     assert run(faces(20), [*range(18), 0, 1], HALVES) == HALVES
 
 
+def test_two_coherent_people_with_one_photo_in_common_stay_two() -> None:
+    """As alike as others' faces of one person, but far less than their own are."""
+    of = np.repeat([0, 1], 10)
+    gram = np.where(of[:, None] == of, 0.7, 0.35) + 0.3 * np.eye(20)
+    vectors = np.linalg.cholesky(gram).astype(np.float32)
+    units = Groups.of_units(vectors, resolve_constraints(20, np.array(ONE_CONFLICT), (), ()))
+    labels, pairs = np.array(HALVES), similar_pairs(units.directions(), 20)
+    assert reunite(units, labels, pairs, 0.3, cohesion=0.65).tolist() == HALVES
+    assert len(set(reunite(units, labels, pairs, 0.3).tolist()[:10])) == 1
+    assert reunite(units, labels, pairs, 0.3).tolist() != HALVES
+
+
 def test_what_a_person_said_holds() -> None:
     vectors = faces(20)
     assert run(vectors, ONE_CONFLICT, HALVES, cannot_link=((3, 12),)) == HALVES

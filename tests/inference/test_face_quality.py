@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceflow_ml.clustering.batch import MIN_QUALITY
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 from faceflow_ml.inference.quality import QualityParts, face_quality, quality_parts
 from faceflow_ml.inference.types import Detections
@@ -113,6 +114,12 @@ def test_rises_with_score_and_calibrated_norm() -> None:
     assert falls(by_norm)
     unknown = face_quality(image, faces(FRONTAL), [1.0])
     assert unknown == face_quality(image, faces(FRONTAL))
+
+
+def test_a_short_vector_alone_keeps_no_face_out() -> None:
+    """Norms follow how many faces like it the embedder has seen; a sharp one may found a group."""
+    quality = face_quality(picture(), faces(FRONTAL), [0.1], norm_range=(5, 20))
+    assert quality[0] > MIN_QUALITY
 
 
 def test_given_crops_are_used() -> None:

@@ -20,7 +20,7 @@ from faceflow_ml.evaluation.run_detection import run_detector
 from faceflow_ml.evaluation.run_verification import read_pair_photos, read_pairs, run_pairs
 from faceflow_ml.inference.pretrained import weights_dir
 
-FICTIONAL_FLOOR = 0.85
+FICTIONAL_FLOOR = 0.9
 DETECTION_FLOOR = 0.86
 VERIFICATION_FLOOR = 0.92
 ALBUM_FLOOR = 0.8
