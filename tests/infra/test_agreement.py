@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api.aws import AwsSettings
 from api.objects import keys
 from api.repositories.table import Index
 from api.settings import Settings
@@ -26,6 +27,8 @@ OWN = {
     "FACEFLOW_DERIVED_BUCKET",
     "FACEFLOW_EMBEDDINGS_BUCKET",
     "FACEFLOW_EXPORTS_BUCKET",
+    "FACEFLOW_KMS_KEY",
+    "FACEFLOW_CDN_URL",
     "FACEFLOW_JOBS_QUEUE_URL",
     "FACEFLOW_STATE_MACHINE_ARN",
     "FACEFLOW_EVENT_BUS",
@@ -83,6 +86,8 @@ def test_settings_take_the_environment(
     settings = Settings()
     assert settings.app_env == "prod"
     assert settings.public_url == "https://photos.example.org"
+    places = AwsSettings()  # refuses what is missing
+    assert places.table == "faceflow-prod" and places.kms_key is not None
     assert settings.jwt_issuer == "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Mocked123"
 
 

@@ -31,6 +31,8 @@ locals {
     FACEFLOW_DERIVED_BUCKET      = module.s3.buckets["derived"]
     FACEFLOW_EMBEDDINGS_BUCKET   = module.s3.buckets["embeddings"]
     FACEFLOW_EXPORTS_BUCKET      = module.s3.buckets["exports"]
+    FACEFLOW_KMS_KEY             = module.s3.kms_key_arn
+    FACEFLOW_CDN_URL             = module.cf.url
     FACEFLOW_JOBS_QUEUE_URL      = module.events.queue_urls["jobs"]
     FACEFLOW_STATE_MACHINE_ARN   = module.events.state_machine_arn
     FACEFLOW_EVENT_BUS           = module.events.event_bus_name

@@ -38,6 +38,49 @@ resource "aws_cloudfront_origin_access_control" "objects" {
   signing_protocol                  = "sigv4"
 }
 
+# The name of a download is in the query, which S3 answers with.
+resource "aws_cloudfront_cache_policy" "objects" {
+  name        = "${local.prefix}-objects"
+  min_ttl     = 0
+  default_ttl = 86400
+  max_ttl     = 31536000
+  parameters_in_cache_key_and_forwarded_to_origin {
+    cookies_config {
+      cookie_behavior = "none"
+    }
+    headers_config {
+      header_behavior = "none"
+    }
+    query_strings_config {
+      query_string_behavior = "whitelist"
+      query_strings {
+        items = ["response-content-disposition"]
+      }
+    }
+  }
+}
+
+# Photos are people's own: browsers keep them for a while, nobody in between, and nothing in them runs.
+resource "aws_cloudfront_response_headers_policy" "objects" {
+  name = "${local.prefix}-objects"
+  security_headers_config {
+    content_type_options {
+      override = true
+    }
+    content_security_policy {
+      content_security_policy = "default-src 'none'; sandbox"
+      override                = true
+    }
+  }
+  custom_headers_config {
+    items {
+      header   = "Cache-Control"
+      value    = "private, max-age=900, immutable"
+      override = true
+    }
+  }
+}
+
 resource "aws_cloudfront_distribution" "main" {
   comment         = "FaceFlow ${var.context.environment}"
   enabled         = true
@@ -103,8 +146,8 @@ resource "aws_cloudfront_distribution" "main" {
       viewer_protocol_policy     = "https-only"
       allowed_methods            = ["GET", "HEAD"]
       cached_methods             = ["GET", "HEAD"]
-      cache_policy_id            = local.cache
-      response_headers_policy_id = local.security_headers
+      cache_policy_id            = aws_cloudfront_cache_policy.objects.id
+      response_headers_policy_id = aws_cloudfront_response_headers_policy.objects.id
       trusted_key_groups         = [aws_cloudfront_key_group.signer.id]
     }
   }

@@ -177,6 +177,15 @@ resource "aws_s3_bucket_policy" "data" {
         Action    = "s3:GetObject"
         Resource  = "${aws_s3_bucket.data[each.key].arn}/tenant/*"
         Condition = { StringEquals = { "aws:SourceArn" = var.distribution_arn } }
+        },
+        {
+          # Without it S3 says 403 of what is not there.
+          Sid       = "CloudFrontLists"
+          Effect    = "Allow"
+          Principal = { Service = "cloudfront.amazonaws.com" }
+          Action    = "s3:ListBucket"
+          Resource  = aws_s3_bucket.data[each.key].arn
+          Condition = { StringEquals = { "aws:SourceArn" = var.distribution_arn } }
       }]
     )
   })
@@ -189,7 +198,7 @@ resource "aws_s3_bucket_cors_configuration" "raw" {
   cors_rule {
     allowed_methods = ["PUT"]
     allowed_origins = var.web_origins
-    allowed_headers = ["content-type", "content-length", "x-amz-*"]
+    allowed_headers = ["content-type", "content-length", "if-none-match", "x-amz-*"]
     expose_headers  = ["ETag"]
     max_age_seconds = 3600
   }
