@@ -22,6 +22,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Run by Locust, not by pytest: importing it replaces sockets and threads by gevent's.
+collect_ignore = ["load/locustfile.py"]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
