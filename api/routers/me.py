@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.deps import ClosingUserDep, IdPath, ServicesDep, UserDep, WorkflowDep
-from api.domain import audit, erase, export, quota, receipts
+from api.domain import audit, consent, erase, export, quota, receipts
 from api.domain.models import JobState
 from api.domain.receipts import Receipt
 from api.errors import NotFound, Unavailable
@@ -29,6 +29,13 @@ class Account(Schema):
     bytes: int
     quota_photos: int
     quota_bytes: int
+    training_consent: bool
+
+
+class Consent(Schema):
+    """May the caller's corrections train the models?"""
+
+    training: bool
 
 
 class AuditView(Schema):
@@ -95,7 +102,16 @@ def get_account(services: ServicesDep, user: UserDep) -> Account:
         bytes=usage.bytes,
         quota_photos=services.settings.quota_photos,
         quota_bytes=services.settings.quota_bytes,
+        training_consent=consent.is_given(services, user.id),
     )
+
+
+@router.put("/me/consent", operation_id="setConsent")
+def set_consent(services: ServicesDep, user: UserDep, wanted: Consent) -> Consent:
+    """Let corrections train the models, or stop letting them; nobody consents by default."""
+    change = consent.give if wanted.training else consent.withdraw
+    change(services, user.id)
+    return wanted
 
 
 @router.get("/me/audit", operation_id="listAudit")

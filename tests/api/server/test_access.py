@@ -37,6 +37,7 @@ OWN = {
     "listAudit",
     "exportAccount",
     "eraseAccount",
+    "setConsent",
 }
 """About the caller alone: there is nothing of another user to ask for."""
 

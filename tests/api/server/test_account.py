@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from api.domain import erase, quota, receipts
+from api.domain import consent, erase, quota, receipts
 from api.domain.models import Job
 from api.home import open_services
 from api.main import create_app
@@ -333,3 +333,17 @@ def _put(record: erase.Closed):  # type: ignore[no-untyped-def]
     from api.repositories.table import Put
 
     return Put(record.key(), record.to_item())
+
+
+def test_consent_is_asked_for_given_and_taken_back(
+    client: TestClient, services: Services, alice: dict[str, str]
+) -> None:
+    assert client.get("/me", headers=alice).json()["trainingConsent"] is False
+    for training in (True, True, False):
+        answer = client.put("/me/consent", json={"training": training}, headers=alice)
+        assert (answer.status_code, answer.json()) == (200, {"training": training})
+        assert client.get("/me", headers=alice).json()["trainingConsent"] is training
+        assert consent.is_given(services, "alice") is training
+    assert client.put("/me/consent", json={"training": True}).status_code == 401
+    actions = [e["action"] for e in client.get("/me/audit", headers=alice).json()["entries"]]
+    assert actions.count("setConsent") == 3

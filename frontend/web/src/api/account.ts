@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body } from "./client";
 import type { Receipt } from "./types";
 
@@ -7,6 +7,15 @@ export function useAccount(enabled: boolean) {
     queryKey: ["me"],
     queryFn: ({ signal }) => body(api.GET("/me", { signal })),
     enabled,
+  });
+}
+
+/** Let corrections train the models, or not. */
+export function useConsent() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (training: boolean) => body(api.PUT("/me/consent", { body: { training } })),
+    onSettled: () => client.invalidateQueries({ queryKey: ["me"] }),
   });
 }
 

@@ -914,6 +914,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Consent
+         * @description Let corrections train the models, or stop letting them; nobody consents by default.
+         */
+        put: operations["setConsent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me/export": {
         parameters: {
             query?: never;
@@ -1195,6 +1215,8 @@ export interface components {
             quotaBytes: number;
             /** Quotaphotos */
             quotaPhotos: number;
+            /** Trainingconsent */
+            trainingConsent: boolean;
             /** Userid */
             userId: string;
         };
@@ -1387,6 +1409,14 @@ export interface components {
             photos: number;
             /** Size */
             size: number;
+        };
+        /**
+         * Consent
+         * @description May the caller's corrections train the models?
+         */
+        Consent: {
+            /** Training */
+            training: boolean;
         };
         /**
          * Counts
@@ -4052,6 +4082,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setConsent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Consent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consent"];
                 };
             };
             /** @description A problem */

@@ -421,6 +421,10 @@ export const text = {
     viewOnly: "View only",
   },
   account: {
+    consentTitle: "Help improve recognition",
+    consentHint:
+      "If you agree, faces that you confirm, reject, merge or split may train later models, without names. You can take this back at any time; erasing your account does too.",
+    consent: "My corrections may be used for training",
     title: "Account",
     signedInAs: "Signed in as",
     usage: (count: number, size: number) => `${photos(count)}, ${bytes(size)} of originals`,

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { Form } from "react-aria-components";
-import { useAccount, useErase, useExport } from "@/api/account";
+import { useAccount, useConsent, useErase, useExport } from "@/api/account";
 import { explain } from "@/api/problem";
 import type { Receipt } from "@/api/types";
 import { signOut, useSession } from "@/auth/session";
@@ -10,7 +10,7 @@ import { Frame, Shell } from "@/shell/Shell";
 import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Dialog, DialogActions } from "@/ui/Dialog";
-import { Field } from "@/ui/Field";
+import { Field, Toggle } from "@/ui/Field";
 import { saveFile } from "@/lib/saveFile";
 import { toastDone, toastFailed } from "@/ui/toast";
 import { forgetUploads } from "@/upload/useUploads";
@@ -22,6 +22,7 @@ export function AccountScreen() {
   const session = useSession();
   const account = useAccount(Boolean(session)).data;
   const takeOut = useExport();
+  const consent = useConsent();
   const [isErasing, setErasing] = useState(false);
   const [receipt, setReceipt] = useState<Receipt | null>(null);
 
@@ -57,6 +58,17 @@ export function AccountScreen() {
             {takeOut.isPending ? text.account.exporting : text.account.export}
           </Button>
         </section>
+        {account && (
+          <section className={styles.card}>
+            <h2>{text.account.consentTitle}</h2>
+            <p className={styles.soft}>{text.account.consentHint}</p>
+            <Toggle
+              isSelected={consent.isPending ? consent.variables : account.trainingConsent}
+              label={text.account.consent}
+              onChange={(training) => consent.mutate(training, { onError: toastFailed })}
+            />
+          </section>
+        )}
         <section className={styles.card}>
           <h2>{text.account.eraseTitle}</h2>
           <p className={styles.soft}>{text.account.eraseHint}</p>
