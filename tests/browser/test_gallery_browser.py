@@ -178,6 +178,7 @@ def test_duplicates_show_the_keeper_first_and_unreadable_files_their_reasons(
     assert near.locator(".badge").all_inner_texts() == ["Keep", "Similar"]
     assert exact.locator(".badge").all_inner_texts() == ["Keep", "Copy"]
     page.get_by_role("link", name="Unreadable").click()
+    expect(page.locator(".list li")).to_have_count(2)
     rows = page.locator(".list li").all_inner_texts()
     assert [row.split("\n")[0] for row in rows] == ["broken <b>.jpg", "empty.png"]
     assert rows[1] == "empty.png\nthe file is empty"
