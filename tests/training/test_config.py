@@ -9,6 +9,7 @@ import pytest
 
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config, save_config
+from pipelines.config import PipelineConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -20,11 +21,14 @@ def config_file(tmp_path: Path) -> Path:
     return file
 
 
+KINDS = {"detector": DetectorConfig, "embedder": EmbedderConfig, "pipeline": PipelineConfig}
+
+
 @pytest.mark.parametrize(
     "file", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda f: f"{f.parent.name}/{f.name}"
 )
 def test_shipped_configurations_are_valid(file: Path) -> None:
-    load_config(EmbedderConfig if file.parent.name == "embedder" else DetectorConfig, file, (), {})
+    load_config(KINDS[file.parent.name], file, (), {})
 
 
 def test_overrides_win_and_are_typed(config_file: Path) -> None:
