@@ -70,7 +70,7 @@ def test_a_full_queue_sends_others_away_at_once() -> None:
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
-    with serving("embedding", FACEFLOW_SERVING_REQUEST_TIMEOUT="0.5") as server:
+    with serving("embedding", FACEFLOW_SERVING_REQUEST_TIMEOUT="0.2") as server:
         late = server.post(MANY, NPY)
         assert late.status_code == 503
         assert "too long" in late.json()["detail"]
