@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -53,14 +54,7 @@ def _serve_one(settings: Settings) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, fail),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=settings.drain_timeout,
+            **_options(settings),
         )
     )
     # uvicorn drains, then raises the signal again; that time it is to end nothing.
@@ -68,6 +62,20 @@ def _serve_one(settings: Settings) -> int:
         signal.signal(number, lambda *_: None)
     server.run()
     return 1 if failures or not server.started else 0
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told, for one process and for several."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "backlog": _BACKLOG,
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "timeout_graceful_shutdown": settings.drain_timeout,
+    }
 
 
 def _serve_many(settings: Settings) -> int:
@@ -83,14 +91,7 @@ def _serve_many(settings: Settings) -> int:
             "serving.server:create_child",
             factory=True,
             workers=settings.processes,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=settings.drain_timeout,
+            **_options(settings),
         )
         return 1 if _failure_mark(folder).exists() else 0
     finally:

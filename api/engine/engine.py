@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceflow_ml.clustering.confidence import ConfidenceModel
+from faceflow_ml.inference.alignment import align_faces, alignable
+from faceflow_ml.inference.quality import face_quality
+from faceflow_ml.inference.types import Detections
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,3 +59,17 @@ class FaceEngine(Protocol):
         """(n, 112, 112, 3) aligned faces to (n, 512) L2-normalised vectors, and what the embedder
         thinks of each face: factors (n,) in [0, 1] to multiply its quality by."""
         ...
+
+
+def aligned(image: NDArray[np.uint8], found: Detections) -> FoundFaces:
+    """What was detected in an (h, w, 3) RGB photo, cut out and judged; faces that cannot be aligned
+    are left out. It is done here on every home, so that the same photo gives the same faces."""
+    found = found.select(alignable(found.landmarks))
+    crops = align_faces(image, found.landmarks)
+    return FoundFaces(
+        boxes=found.boxes,
+        scores=found.scores,
+        landmarks=found.landmarks,
+        quality=face_quality(image, found, crops=crops),
+        crops=crops,
+    )

@@ -9,13 +9,12 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from api.engine.engine import FoundFaces
+from api.engine.engine import FoundFaces, aligned
 from faceflow_ml.clustering.batch import THRESHOLD
 from faceflow_ml.clustering.confidence import ConfidenceModel
-from faceflow_ml.inference.alignment import align_faces, alignable
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
-from faceflow_ml.inference.quality import face_quality, norm_factor
+from faceflow_ml.inference.quality import norm_factor
 
 
 class OnnxFaceEngine:
@@ -67,16 +66,7 @@ class OnnxFaceEngine:
 
     def detect(self, image: NDArray[np.uint8]) -> FoundFaces:
         """Find the faces of an (h, w, 3) RGB photo; those that cannot be aligned are left out."""
-        found = self.load()[0].detect(image)
-        found = found.select(alignable(found.landmarks))
-        crops = align_faces(image, found.landmarks)
-        return FoundFaces(
-            boxes=found.boxes,
-            scores=found.scores,
-            landmarks=found.landmarks,
-            quality=face_quality(image, found, crops=crops),
-            crops=crops,
-        )
+        return aligned(image, self.load()[0].detect(image))
 
     def embed(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Vectors (n, 512), and factors (n,) of quality from the lengths of the embeddings."""

@@ -21,12 +21,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from numpy.typing import NDArray
 
 from api.engine.circuit import CircuitBreaker, RetryPolicy, Unavailable, call
-from api.engine.engine import FoundFaces
+from api.engine.engine import FoundFaces, aligned
 from faceflow_ml.clustering.batch import THRESHOLD
 from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.inference import pretrained
-from faceflow_ml.inference.alignment import align_faces, alignable
-from faceflow_ml.inference.quality import face_quality
 from faceflow_ml.inference.types import CROP_SIZE, EMBEDDING_DIM, Detections
 
 MAX_BYTES = 6 * 2**20 - 2**16
@@ -128,16 +126,8 @@ class SageMakerFaceEngine:
             EndpointRefused: it refuses the photo.
         """
         body, content_type = encode_photo(image)
-        found = _detections(self._invoke(self._detection, body, content_type, _JSON).body)
-        found = found.select(alignable(found.landmarks))
-        crops = align_faces(image, found.landmarks)
-        return FoundFaces(
-            boxes=found.boxes,
-            scores=found.scores,
-            landmarks=found.landmarks,
-            quality=face_quality(image, found, crops=crops),
-            crops=crops,
-        )
+        answer = self._invoke(self._detection, body, content_type, _JSON)
+        return aligned(image, _detections(answer.body))
 
     def embed(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Vectors (n, 512), and factors (n,) of quality, which are 1: the endpoint does not tell

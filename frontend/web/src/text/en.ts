@@ -1,19 +1,10 @@
-/** Every English word of the client, in one place. Functions take what varies. */
+import { account } from "./account";
+import { shares } from "./shares";
+import { bytes, faces, number, people, photos, plural } from "./words";
 
-const number = new Intl.NumberFormat("en");
-const plural = (count: number, one: string, many: string) =>
-  `${number.format(count)} ${count === 1 ? one : many}`;
-const photos = (count: number) => plural(count, "photo", "photos");
-const people = (count: number) => plural(count, "person", "people");
-const faces = (count: number) => plural(count, "face", "faces");
+export { bytes };
 
-/** Bytes as people say them. */
-export function bytes(count: number): string {
-  if (count < 2 ** 20) return `${Math.max(1, Math.round(count / 1024))} KB`;
-  if (count < 2 ** 30) return `${(count / 2 ** 20).toFixed(1)} MB`;
-  return `${(count / 2 ** 30).toFixed(1)} GB`;
-}
-
+/** Every English word of the client, in this folder. Functions take what varies. */
 export const text = {
   app: {
     name: "FaceFlow",
@@ -310,72 +301,6 @@ export const text = {
     released: "Not a duplicate any more",
     deleted: (count: number) => `Deleted ${plural(count, "copy", "copies")}`,
   },
-  shares: {
-    new: "New share",
-    emptyTitle: "Nothing shared yet",
-    emptyHint: "Give someone a link to the photos that they are in.",
-    dialogTitle: "Share photos",
-    recipients: "Recipients",
-    email: "E-mail address",
-    emailHint: "Each recipient gets a link of their own.",
-    people: "People whose photos they get",
-    allPeople: "Choose at least one person.",
-    addRecipient: "Add recipient",
-    removeRecipient: (email: string) => `Remove ${email || "recipient"}`,
-    recipient: (index: number) => `Recipient ${index}`,
-    filters: "Which photos",
-    from: "Taken from",
-    to: "Taken until",
-    minSize: "Smallest size",
-    sizes: { any: "Any", small: "1 megapixel", medium: "4 megapixels", large: "8 megapixels" },
-    minFace: "Smallest face",
-    faceSizes: { any: "Any", small: "40 pixels", medium: "80 pixels", large: "160 pixels" },
-    sharp: "Only sharp photos",
-    noDuplicates: "Leave out duplicates",
-    appearing: "Only photos they appear in",
-    onlyWith: "Leave out photos with other named people",
-    allOf: "Only photos with all chosen people together",
-    exclude: "Never photos with",
-    options: "Link",
-    expires: "Ends after",
-    expiry: { never: "Never", week: "A week", month: "A month", year: "A year" },
-    password: "Password (optional)",
-    passwordHint: "Tell it to them another way. At least 8 characters.",
-    download: "Allow downloads",
-    metadata: "Leave place and camera data in downloads",
-    live: "Add later photos by itself",
-    notify: "Send the link by mail",
-    preview: (count: number) => `${photos(count)} to share`,
-    previewEach: (email: string, count: number) => `${email || "This recipient"}: ${photos(count)}`,
-    previewing: "Counting photos",
-    submit: "Share",
-    doneTitle: "Shared",
-    doneHint: "Send these links, or let the mail do it.",
-    copy: "Copy link",
-    copied: "Link copied",
-    open: "Open",
-    views: (count: number) => plural(count, "view", "views"),
-    downloads: (count: number) => plural(count, "download", "downloads"),
-    revoke: "Revoke",
-    revokeTitle: (email: string) => `Revoke the link of ${email}?`,
-    revokeHint: "It stops working at once.",
-    revoked: "Link revoked",
-    resend: "Send mail again",
-    resent: "Mail is on its way",
-    list: "Shares",
-    expiresAt: (date: string) => `Ends ${date}`,
-    protected: "Password",
-    liveBadge: "Live",
-    mail: {
-      pending: "Mail is being sent",
-      sent: "Mail sent",
-      failed: "Mail failed",
-      bounced: "Address refused",
-      none: "No mail",
-    } as Record<string, string>,
-    states: { active: "Active", revoked: "Revoked", expired: "Ended" } as Record<string, string>,
-    emailWrong: "This is no e-mail address.",
-  },
   problems: {
     photosTitle: "Photos that could not be read",
     jobsTitle: "Work that stopped",
@@ -420,35 +345,6 @@ export const text = {
     emptyHint: "Photos show up here when there are some for you.",
     viewOnly: "View only",
   },
-  account: {
-    consentTitle: "Help improve recognition",
-    consentHint:
-      "If you agree, faces that you confirm, reject, merge or split may train later models, without names. You can take this back at any time; erasing your account does too.",
-    consent: "My corrections may be used for training",
-    title: "Account",
-    signedInAs: "Signed in as",
-    usage: (count: number, size: number) => `${photos(count)}, ${bytes(size)} of originals`,
-    exportTitle: "Take everything with you",
-    exportHint: "A JSON file with your albums, people, names, decisions and shares.",
-    export: "Export my data",
-    exporting: "Collecting…",
-    exported: "Export saved",
-    eraseTitle: "Erase everything",
-    eraseHint:
-      "Removes every photo, face, name, share and job of yours, at once and for good. Links that you sent stop working.",
-    erase: "Erase my account",
-    eraseConfirm: (word: string) => `Type ${word} to confirm`,
-    eraseSubmit: "Erase everything",
-    erasing: "Erasing…",
-    receiptTitle: "Everything is erased",
-    receiptHint: "Keep this receipt if you want proof.",
-    receiptSave: "Save receipt",
-    receiptPhotos: "Photos removed",
-    receiptDigest: "SHA-256",
-    receiptRows: "Records removed",
-    receiptObjects: "Files removed",
-    receiptId: "Receipt",
-    receiptTime: "Finished",
-    eraseFailed: "Erasing stopped. It goes on by itself; ask again in a moment.",
-  },
+  account,
+  shares,
 } as const;
