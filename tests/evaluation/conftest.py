@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -121,3 +122,12 @@ def metrics_of(evaluate: Callable[..., Result]) -> Callable[..., dict]:
         return json.loads(result.stdout)["metrics"]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def importable(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Processes of their own find the package here."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", str(pytestconfig.rootpath), prepend=os.pathsep)
+    yield
+    patch.undo()
