@@ -112,8 +112,12 @@ def test_nothing_of_this_machine_is_in_the_files(weights: Path) -> None:
 def test_any_size_and_batch(weights: Path) -> None:
     detector = FaceDetector.from_pretrained(str(weights))
     for shape in ((33, 500, 3), (640, 480, 3), (97, 97, 3)):
-        image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-        detector.detect_batch([image, image])
+        images = list(np.random.default_rng(1).integers(0, 256, (2, *shape), np.uint8))
+        together = detector.detect_batch(images, score_threshold=0.0, max_faces=5)
+        for image, found in zip(images, together, strict=True):
+            alone = detector.detect(image, score_threshold=0.0, max_faces=5)
+            assert len(alone) == 5
+            np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-2)
 
 
 def test_embedding_averages_the_mirror_image(weights: Path, faces: NDArray[np.uint8]) -> None:
