@@ -54,10 +54,20 @@ def write_contact_sheet(
             y = top + number // columns * step_y
             picture = _fit(tile.image, size)
             sheet.paste(picture, (x + (width - picture.width) // 2, y))
-            draw.text((x, y + height + 1), tile.caption, (190, 190, 195), font)
+            caption = _shortened(tile.caption, font, width)
+            draw.text((x, y + height + 1), caption, (190, 190, 195), font)
         top += count * step_y
     with atomic_path(file) as temporary:
         sheet.save(temporary)
+
+
+def _shortened(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The caption, or as much of it as fits above the next one, with an ellipsis."""
+    if font.getlength(caption) <= width:
+        return caption
+    while caption and font.getlength(caption + "…") > width:
+        caption = caption[:-1]
+    return caption.rstrip() + "…"
 
 
 def around_box(
