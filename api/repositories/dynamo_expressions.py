@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.repositories.dynamo_schema import INDEX_ATTRIBUTES, PK, TOUCHED
+from api.repositories.dynamo_schema import PK, TOUCHED
 from api.repositories.dynamo_values import (
     Attribute,
     check_attribute,
@@ -13,7 +13,7 @@ from api.repositories.dynamo_values import (
     to_key,
     to_stored,
 )
-from api.repositories.table import Check, Delete, Expect, Put, Update, Write
+from api.repositories.table import INDEX_ATTRIBUTES, Check, Delete, Expect, Put, Update, Write
 
 
 @dataclass

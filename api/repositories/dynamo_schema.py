@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.repositories.table import Index
+from api.repositories.table import INDEX_ATTRIBUTES, Index
 
 PK, SK = "pk", "sk"
-TTL = "expiresAt"
 TOUCHED = "~"
 """Set by updates that set nothing else, so that they make an absent item as every update does."""
 
@@ -21,13 +20,12 @@ ORDERS: dict[Index | None, tuple[str, tuple[str, ...]]] = {
     Index.GSI2: ("gsi2pk", ("gsi2sk", PK, SK)),
 }
 """Partition attribute of the table and its indexes, and what tells two items in them apart."""
-INDEX_ATTRIBUTES = ("createdAt", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
 
 
 def table_definition(name: str) -> dict[str, Any]:
     """Arguments of ``CreateTable``: on demand, encrypted, every index with whole items.
 
-    Time to live (`TTL`) and point-in-time recovery are switched on by calls of their own.
+    Time to live (`EXPIRY`) and point-in-time recovery are switched on by calls of their own.
     """
     attributes = (PK, SK, *INDEX_ATTRIBUTES)
     return {

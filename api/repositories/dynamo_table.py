@@ -20,13 +20,13 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from api.repositories.cursors import decode_cursor, encode_cursor, fingerprint
+from api.repositories.checks import check_transaction, check_unconditional
 from api.repositories.dynamo_expressions import arguments_of
 from api.repositories.dynamo_schema import ORDERS, PK, SK
 from api.repositories.dynamo_values import Attribute, from_stored, key_of, to_key, to_stored
+from api.repositories.paged import PagedTable, Wanted
 from api.repositories.table import (
     ANY,
-    TRANSACTION_LIMIT,
     BadCursor,
     Check,
     ConditionFailed,
@@ -61,7 +61,7 @@ _TRY_AGAIN = {
 }
 
 
-class DynamoTable:
+class DynamoTable(PagedTable):
     """A table that is there already; see `dynamo_schema.table_definition`.
 
     Args:
@@ -101,17 +101,13 @@ class DynamoTable:
         _again_if_busy(lambda: operation(**arguments))
 
     def transact(self, writes: Sequence[Write]) -> None:
-        if len(writes) > TRANSACTION_LIMIT:
-            raise ValueError(f"{len(writes)} writes in a transaction of {TRANSACTION_LIMIT}")
-        if len({write.key for write in writes}) != len(writes):
-            raise ValueError("two writes to one key in a transaction")
+        check_transaction(writes)
         self._transact(
             [write for write in writes if not isinstance(write, Check) or write.expect != ANY]
         )
 
     def write_many(self, writes: Sequence[Put | Update | Delete]) -> None:
-        if any(write.expect != ANY for write in writes):
-            raise ValueError("write_many has no conditions")
+        check_unconditional(writes)
         for wave in _waves(writes):
             requests = [_request(write) for write in wave if not isinstance(write, Update)]
             updates = [write for write in wave if isinstance(write, Update)]
@@ -126,17 +122,6 @@ class DynamoTable:
             removed += len(batch)
         return removed
 
-    def query(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        limit: int = 1000,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> Page:
-        return self._page(None, pk, prefix, limit, cursor, descending)
-
     def sort_keys(self, pk: str) -> Iterator[str]:
         if not pk:
             return
@@ -149,57 +134,33 @@ class DynamoTable:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def query_index(
-        self,
-        index: Index,
-        partition: str,
-        prefix: str = "",
-        *,
-        limit: int = 1000,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> Page:
-        return self._page(index, partition, prefix, limit, cursor, descending)
-
-    def _page(
-        self,
-        index: Index | None,
-        partition: str,
-        prefix: str,
-        limit: int,
-        cursor: str | None,
-        descending: bool,
-    ) -> Page:
-        if limit < 1:
-            raise ValueError(f"limit is {limit}, expected 1 or more")
-        column, sort = ORDERS[index]
-        name = "table" if index is None else index.name
-        query = fingerprint(name, partition, prefix, "desc" if descending else "asc")
-        arguments = self._query_arguments(index, partition, prefix)
-        arguments["ScanIndexForward"] = not descending
-        if cursor is not None:
-            position = decode_cursor(cursor, query, len(sort))
+    def _page(self, wanted: Wanted) -> Page:
+        column, sort = ORDERS[wanted.index]
+        arguments = self._query_arguments(wanted.index, wanted.partition, wanted.prefix)
+        arguments["ScanIndexForward"] = not wanted.descending
+        position = wanted.position(len(sort))
+        if position is not None:
             # DynamoDB refuses to start where the query does not lead.
-            if not position[0].startswith(prefix) or not all(position):
+            if not position[0].startswith(wanted.prefix) or not all(position):
                 raise BadCursor
-            start = {column: partition, **dict(zip(sort, position, strict=True))}
+            start = {column: wanted.partition, **dict(zip(sort, position, strict=True))}
             arguments["ExclusiveStartKey"] = {part: {"S": text} for part, text in start.items()}
-        if not partition:
+        if not wanted.partition:
             return Page((), None)
         found: list[Mapping[str, Attribute]] = []
         # One more than asked for tells whether there is another page; DynamoDB may return fewer,
         # since a page of its own ends at 1 MB.
-        while len(found) <= limit:
-            answer = self._client.query(**arguments, Limit=limit + 1 - len(found))
+        while len(found) <= wanted.limit:
+            answer = self._client.query(**arguments, Limit=wanted.limit + 1 - len(found))
             found += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 break
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        more = len(found) > limit
-        found = found[:limit]
+        more = len(found) > wanted.limit
+        found = found[: wanted.limit]
         return Page(
             tuple(map(from_stored, found)),
-            encode_cursor(query, [found[-1][part]["S"] for part in sort]) if more else None,
+            wanted.cursor_at([found[-1][part]["S"] for part in sort]) if more else None,
         )
 
     def _query_arguments(self, index: Index | None, partition: str, prefix: str) -> dict[str, Any]:

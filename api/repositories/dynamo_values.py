@@ -9,8 +9,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from api.repositories.dynamo_schema import INDEX_ATTRIBUTES, PK, SK, TOUCHED, TTL
-from api.repositories.table import Item, Key
+from api.repositories.checks import check_key, check_placing
+from api.repositories.dynamo_schema import PK, SK, TOUCHED
+from api.repositories.table import INDEX_ATTRIBUTES, Item, Key
 
 Attribute = dict[str, Any]
 _DIGITS = 38
@@ -70,8 +71,7 @@ def to_key(key: Key) -> dict[str, Attribute]:
     Raises:
         ValueError: a part of it is empty.
     """
-    if not key.pk or not key.sk:
-        raise ValueError("a key must not be empty")
+    check_key(key)
     return {PK: {"S": key.pk}, SK: {"S": key.sk}}
 
 
@@ -112,12 +112,7 @@ def check_attribute(name: str, value: Any) -> None:
     """
     if not name or name in (PK, SK, TOUCHED):
         raise ValueError(f"an item must not have an attribute {name!r}")
-    if value is None:
-        return
-    if name in INDEX_ATTRIBUTES and (not isinstance(value, str) or not value):
-        raise ValueError(f"{name} must be text that is not empty, not {value!r}")
-    if name == TTL and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ValueError(f"{TTL} must be epoch seconds, not {value!r}")
+    check_placing(name, value)
 
 
 def _name(name: object) -> str:

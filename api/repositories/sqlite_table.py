@@ -21,11 +21,19 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from api.repositories.cursors import after_prefix, decode_cursor, encode_cursor, fingerprint
+from api.repositories.checks import (
+    check_key,
+    check_placing,
+    check_transaction,
+    check_unconditional,
+)
+from api.repositories.cursors import after_prefix
 from api.repositories.group_commit import GroupCommit
+from api.repositories.paged import PagedTable, Wanted
 from api.repositories.table import (
     ANY,
-    TRANSACTION_LIMIT,
+    EXPIRY,
+    INDEX_ATTRIBUTES,
     Check,
     ConditionFailed,
     Delete,
@@ -62,7 +70,6 @@ ON CONFLICT (pk, sk) DO UPDATE SET
 """
 _GET = "SELECT item FROM items WHERE pk = ? AND sk = ?"
 _DELETE = "DELETE FROM items WHERE pk = ? AND sk = ?"
-_COLUMNS = ("createdAt", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
 _BATCH = 1000
 _BUSY_SECONDS = 60.0
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32_000, 2_000
@@ -76,7 +83,7 @@ _ORDERS: dict[Index | None, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class SqliteTable:
+class SqliteTable(PagedTable):
     """A table in one file; several processes may have it open.
 
     Args:
@@ -131,10 +138,7 @@ class SqliteTable:
         self._writer.run(prepared)
 
     def transact(self, writes: Sequence[Write]) -> None:
-        if len(writes) > TRANSACTION_LIMIT:
-            raise ValueError(f"{len(writes)} writes in a transaction of {TRANSACTION_LIMIT}")
-        if len({write.key for write in writes}) != len(writes):
-            raise ValueError("two writes to one key in a transaction")
+        check_transaction(writes)
         prepared = [_prepare(write) for write in writes]
 
         def apply(connection: sqlite3.Connection) -> None:
@@ -144,8 +148,7 @@ class SqliteTable:
         self._writer.run(apply)
 
     def write_many(self, writes: Sequence[Put | Update | Delete]) -> None:
-        if any(write.expect != ANY for write in writes):
-            raise ValueError("write_many has no conditions")
+        check_unconditional(writes)
         for start in range(0, len(writes), _BATCH):
             self._writer.run(_prepare_many(writes[start : start + _BATCH]))
 
@@ -156,17 +159,6 @@ class SqliteTable:
             removed += count
             if count < _BATCH:
                 return removed
-
-    def query(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        limit: int = 1000,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> Page:
-        return self._page(None, pk, prefix, limit, cursor, descending)
 
     def sort_keys(self, pk: str) -> Iterator[str]:
         last = ""
@@ -181,18 +173,6 @@ class SqliteTable:
                 return
             last = rows[-1][0]
 
-    def query_index(
-        self,
-        index: Index,
-        partition: str,
-        prefix: str = "",
-        *,
-        limit: int = 1000,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> Page:
-        return self._page(index, partition, prefix, limit, cursor, descending)
-
     def remove_expired(self, now: float | None = None) -> int:
         """Remove items whose ``expiresAt`` has passed, and return how many there were."""
         before = time.time() if now is None else now
@@ -203,33 +183,22 @@ class SqliteTable:
             if count < _BATCH:
                 return removed
 
-    def _page(
-        self,
-        index: Index | None,
-        partition: str,
-        prefix: str,
-        limit: int,
-        cursor: str | None,
-        descending: bool,
-    ) -> Page:
-        if limit < 1:
-            raise ValueError(f"limit is {limit}, expected 1 or more")
-        column, sort = _ORDERS[index]
-        name = "table" if index is None else index.name
-        query = fingerprint(name, partition, prefix, "desc" if descending else "asc")
-        conditions, values = [f"{column} = ?"], [partition]
+    def _page(self, wanted: Wanted) -> Page:
+        column, sort = _ORDERS[wanted.index]
+        position, descending = wanted.position(len(sort)), wanted.descending
+        conditions, values = [f"{column} = ?"], [wanted.partition]
         # SQLite searches with one lower and one upper bound: the cursor, being the closer one,
         # takes the place of the prefix's.
-        if cursor is None or descending:
+        if position is None or descending:
             conditions.append(f"{sort[0]} >= ?")
-            values.append(prefix)
-        if (cursor is None or not descending) and (end := after_prefix(prefix)) is not None:
+            values.append(wanted.prefix)
+        end = after_prefix(wanted.prefix)
+        if end is not None and (position is None or not descending):
             conditions.append(f"{sort[0]} < ?")
             values.append(end)
-        if cursor is not None:
+        if position is not None:
             # Without this SQLite does not see that the partial index will do, and reads the table.
             conditions.append(f"{sort[0]} IS NOT NULL")
-            position = decode_cursor(cursor, query, len(sort))
             marks = ", ".join("?" * len(sort))
             conditions.append(f"({', '.join(sort)}) {'<' if descending else '>'} ({marks})")
             values.extend(position)
@@ -241,12 +210,12 @@ class SqliteTable:
             f" ORDER BY {order} LIMIT ?"
         )
         with self._reader() as connection:
-            rows = connection.execute(sql, (*values, limit + 1)).fetchall()
-        more = len(rows) > limit
-        rows = rows[:limit]
+            rows = connection.execute(sql, (*values, wanted.limit + 1)).fetchall()
+        more = len(rows) > wanted.limit
+        rows = rows[: wanted.limit]
         return Page(
             tuple(_load(row[0]) for row in rows),
-            encode_cursor(query, rows[-1][1:]) if more else None,
+            wanted.cursor_at(rows[-1][1:]) if more else None,
         )
 
     def _connect(self) -> sqlite3.Connection:
@@ -294,18 +263,10 @@ def _load(text: str) -> dict[str, Any]:
 
 def _row(key: Key, item: Item) -> _Row:
     """The item as columns, or ValueError or TypeError if it cannot be kept."""
-    if not key.pk or not key.sk:
-        raise ValueError("a key must not be empty")
-    columns: list[str | None] = []
-    for name in _COLUMNS:
-        value = item.get(name)
-        if value is not None and (not isinstance(value, str) or not value):
-            raise ValueError(f"{name} must be text that is not empty, not {value!r}")
-        columns.append(value)
-    created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk = columns
-    expires = item.get("expiresAt")
-    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int | float)):
-        raise ValueError(f"expiresAt must be epoch seconds, not {expires!r}")
+    check_key(key)
+    created_at, gsi1pk, gsi1sk, gsi2pk, gsi2sk, expires = (
+        check_placing(name, item.get(name)) for name in (*INDEX_ATTRIBUTES, EXPIRY)
+    )
     text = to_json(dict(item)).decode()
     if "NaN" in text or "Infinity" in text:
         json.dumps(dict(item), allow_nan=False)  # raises, unless the letters are of a text

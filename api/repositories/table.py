@@ -109,6 +109,10 @@ class Check:
 
 Write = Put | Update | Delete | Check
 TRANSACTION_LIMIT = 100
+INDEX_ATTRIBUTES = ("createdAt", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+"""Attributes that place an item in the indexes."""
+EXPIRY = "expiresAt"
+"""The attribute by which it vanishes."""
 
 
 @dataclass(frozen=True)

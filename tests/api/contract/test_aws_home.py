@@ -23,9 +23,9 @@ from api.objects import s3_store
 from api.objects.cloudfront_signer import canned_policy
 from api.objects.s3_store import Buckets, S3ObjectStore
 from api.objects.store import NewObject
-from api.repositories.dynamo_schema import ORDERS, TTL, table_definition
+from api.repositories.dynamo_schema import ORDERS, table_definition
 from api.repositories.dynamo_table import DynamoTable
-from api.repositories.table import ABSENT, ConditionFailed, Index, Key, Put, Update
+from api.repositories.table import ABSENT, EXPIRY, ConditionFailed, Index, Key, Put, Update
 from api.services import Services
 from api.settings import Settings
 from tests.api.contract.conftest import Account, aws_home
@@ -141,7 +141,7 @@ def test_terraform_makes_the_same_table() -> None:
         assert re.search(r'projection_type = "ALL"', block[1])
         if partition != "pk":
             assert re.search(rf'hash_key\s+= "{partition}"', block[1])
-    assert re.search(rf'attribute_name = "{TTL}"\n\s+enabled\s+= true', text)
+    assert re.search(rf'attribute_name = "{EXPIRY}"\n\s+enabled\s+= true', text)
 
 
 def test_the_emulator_makes_the_table_with_its_time_to_live(emulator: Emulator) -> None:
@@ -149,7 +149,7 @@ def test_the_emulator_makes_the_table_with_its_time_to_live(emulator: Emulator) 
     client.create_table(**table_definition("whole"))
     try:
         client.update_time_to_live(
-            TableName="whole", TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL}
+            TableName="whole", TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRY}
         )
         found = client.describe_table(TableName="whole")["Table"]
         assert {one["IndexName"] for one in found["GlobalSecondaryIndexes"]} == {"GSI1", "GSI2"}
