@@ -13,6 +13,7 @@ from faceflow_ml.album.records import PhotoRecord
 from faceflow_ml.album.schema import Face, Groups, Person, Photo, Point
 from faceflow_ml.clustering.batch import THRESHOLD, cluster_faces
 from faceflow_ml.clustering.stable_ids import match_groups, next_free_number
+from faceflow_ml.inference.boxes import iou_matrix
 
 _SAME_FACE_IOU = 0.5
 
@@ -87,7 +88,10 @@ def carried_over(previous: Groups, records: Sequence[PhotoRecord]) -> dict[str, 
         before = faces_before.get(record.sha256)
         if not before or not len(record.detections):
             continue
-        overlap = _iou(record.detections.boxes, np.array([face.box for face in before]))
+        overlap = iou_matrix(
+            record.detections.boxes.astype(np.float64),
+            np.array([face.box for face in before], np.float64),
+        )
         best = overlap.argmax(axis=1)
         for row, identifier in enumerate(record.face_ids):
             person = before[best[row]].person
@@ -169,12 +173,3 @@ def _faces(record: PhotoRecord, assignment: Assignment) -> tuple[Face, ...]:
 
 def _point(point: np.ndarray) -> Point:
     return round(float(point[0]), 2), round(float(point[1]), 2)
-
-
-def _iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(n, m) intersection over union of boxes x1, y1, x2, y2."""
-    a, b = first[:, None].astype(np.float64), second[None].astype(np.float64)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.clip(sides, 0, None).prod(axis=-1)
-    areas = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1)
-    return np.asarray(shared / np.maximum(areas - shared, 1e-9))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceflow_ml.evaluation.detection import ImageDetections, ImageTruth, iou_matrix
+from faceflow_ml.evaluation.detection import ImageDetections, ImageTruth
+from faceflow_ml.inference.boxes import iou_matrix
 
 _SAME_FACE = 0.3  # IoU that leaves no doubt which face is meant, and allows twice the side
 _FEWEST = 20

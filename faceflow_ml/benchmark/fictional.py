@@ -17,8 +17,8 @@ from faceflow_ml.data.synth.camera import degrade
 from faceflow_ml.data.synth.casting import distinct_people
 from faceflow_ml.data.synth.people import Appearance, Person
 from faceflow_ml.data.synth.render import render_face
-from faceflow_ml.evaluation.detection import iou_matrix
 from faceflow_ml.evaluation.run_clustering import MATCH_IOU
+from faceflow_ml.inference.boxes import iou_matrix
 from faceflow_ml.inference.pipeline import FacePipeline
 from faceflow_ml.inference.types import FloatArray, ImageArray
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.inference.boxes import iou_matrix
+
 FloatArray = NDArray[np.float32]
 
 
@@ -65,17 +67,6 @@ class PrCurve:
     scores: FloatArray
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
-
-
-def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
-    """IoU of ``(n, 4)`` with ``(m, 4)`` xyxy boxes: ``(n, m)`` in [0, 1]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    intersection = np.clip(high - low, 0, None).prod(-1)
-    area_a = (a[:, 2:] - a[:, :2]).prod(-1)
-    area_b = (b[:, 2:] - b[:, :2]).prod(-1)
-    union = area_a[:, None] + area_b[None] - intersection
-    return np.asarray(intersection / np.maximum(union, 1e-9), np.float32)
 
 
 def match_detections(

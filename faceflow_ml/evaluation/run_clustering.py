@@ -13,8 +13,8 @@ from faceflow_ml.album.schema import Face, Groups, Photo
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.album_truth import AlbumTruth, MainFaceTruth, TrueFaces
 from faceflow_ml.evaluation.clustering import ClusteringScores, evaluate_clustering
-from faceflow_ml.evaluation.detection import iou_matrix
 from faceflow_ml.evaluation.main_face import main_face
+from faceflow_ml.inference.boxes import iou_matrix
 
 MATCH_IOU = 0.4
 """A found face is a labelled one if their boxes overlap so much: less than detection asks for, as

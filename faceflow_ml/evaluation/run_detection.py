@@ -14,7 +14,6 @@ from faceflow_ml.evaluation.detection import (
     ImageTruth,
     MatchedDetections,
     average_precision,
-    iou_matrix,
     landmark_error,
     match_detections,
     median_landmark_error,
@@ -22,6 +21,7 @@ from faceflow_ml.evaluation.detection import (
     recall_at_false_positives,
     score_at_false_positives,
 )
+from faceflow_ml.inference.boxes import iou_matrix
 from faceflow_ml.inference.detector import FaceDetector
 
 SCORE_FLOOR = 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from faceflow_ml.inference.boxes import iou_matrix
 from faceflow_ml.inference.checks import check_unit, describe
 
 
@@ -72,11 +73,7 @@ def blend(
         Boxes (k, 4) and landmarks (k, 5, 2).
     """
     chosen = boxes[kept]
-    low = np.maximum(chosen[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(chosen[:, None, 2:], boxes[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    iou = shared / np.maximum(area[kept][:, None] + area[None] - shared, 1e-9)
+    iou = iou_matrix(chosen, boxes)
     say = (iou >= iou_threshold) & (scores[None] >= scores[kept][:, None] / 2)
     weight = (iou * scores[None] * say).astype(np.float32)
     weight[np.arange(len(kept)), kept] += 1e-9  # a prediction without area still speaks for itself

@@ -10,7 +10,6 @@ from faceflow_ml.evaluation.detection import (
     ImageTruth,
     MatchedDetections,
     average_precision,
-    iou_matrix,
     landmark_error,
     match_detections,
     median_landmark_error,
@@ -18,6 +17,7 @@ from faceflow_ml.evaluation.detection import (
     recall_at_false_positives,
     score_at_false_positives,
 )
+from faceflow_ml.inference.boxes import iou_matrix
 
 FIVE = np.array([[0, 0], [10, 0], [5, 5], [2, 10], [8, 10]], np.float32)
 
