@@ -1,15 +1,20 @@
-"""Atomic writes of files and folders: a reader sees the old content or the new, never a part."""
+"""Atomic writes of files and folders: a reader sees the old content or the new, never a part.
+
+Also archives, which come from elsewhere and are unpacked with care.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faceflow_ml.errors import ConfigError
+from faceflow_ml.errors import ConfigError, FaceFlowError
 
 
 @contextmanager
@@ -83,3 +88,19 @@ def atomic_folder(target: str | os.PathLike[str], marker: str) -> Iterator[Path]
     finally:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def unpack_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Unpack a tar file, compressed or not, into a folder; nothing lands outside it.
+
+    Raises:
+        FaceFlowError: it is missing, no archive, damaged, or holds a path that leads out of the
+            folder.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder, filter="data")
+    # What is damaged inside the compression is no error of tarfile's.
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error

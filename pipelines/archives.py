@@ -1,4 +1,4 @@
-"""``model.tar.gz`` as SageMaker has it: packed the same way every time, unpacked with care."""
+"""``model.tar.gz`` as SageMaker has it, packed the same way every time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_path
 
 MODEL_ARCHIVE = "model.tar.gz"
@@ -36,17 +35,3 @@ def pack(folder: Path, target: Path, names: Iterable[str] | None = None) -> None
             entry.mode = 0o644
             with path.open("rb") as stream:
                 archive.addfile(entry, stream)
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack into a folder; nothing lands outside it.
-
-    Raises:
-        FaceFlowError: it is missing, no archive, or holds a path that leads out of the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
-from pipelines.archives import unpack
+from faceflow_ml.files import unpack_archive
 from pipelines.registry import Version
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -95,7 +95,7 @@ class MlflowRegistry:
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
             folder = Path(work) / _MODEL
-            unpack(archive, folder)
+            unpack_archive(archive, folder)
             (Path(work) / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
             (Path(work) / "model_card.json").write_text(card, encoding="utf-8")
             self._client.log_artifacts(run_id, work)

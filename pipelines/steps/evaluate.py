@@ -21,11 +21,11 @@ from faceflow_ml.evaluation.resampling import tar_over_resampled_people
 from faceflow_ml.evaluation.run_detection import DetectorRun, run_detector
 from faceflow_ml.evaluation.run_verification import IdentityRun, run_identities
 from faceflow_ml.evaluation.verification import all_pair_scores
-from faceflow_ml.files import atomic_write_text
+from faceflow_ml.files import atomic_write_text, unpack_archive
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, Kind, read_manifest
-from pipelines.archives import MODEL_ARCHIVE, pack, unpack
+from pipelines.archives import MODEL_ARCHIVE, pack
 from pipelines.statistics import (
     Difference,
     average_precision_over_resampled_images,
@@ -270,7 +270,7 @@ def _unpacked(folder: Path, target: Path) -> Path | None:
     archive = folder / MODEL_ARCHIVE
     if not archive.is_file():
         return None
-    unpack(archive, target)
+    unpack_archive(archive, target)
     return target
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import signal
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ import cv2
 
 from faceflow_ml.album.scan import scan_folder
 from faceflow_ml.errors import FaceFlowError, ImageError
-from faceflow_ml.files import atomic_write_text
+from faceflow_ml.files import atomic_write_text, unpack_archive
 from faceflow_ml.inference.images import ImageLimits, load_photo
 from faceflow_ml.inference.pipeline import FacePipeline
 from serving.logs import configure_logs
@@ -252,10 +251,6 @@ def _unpacked(job: Job) -> Iterator[tuple[str | None, str | None]]:
             if archive is None or not archive.is_file():
                 found.append(reference)
                 continue
-            try:
-                with tarfile.open(archive) as tar:
-                    tar.extractall(Path(work) / name, filter="data")
-            except (tarfile.TarError, OSError) as error:
-                raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error
+            unpack_archive(archive, Path(work) / name)
             found.append(str(Path(work) / name))
         yield found[0], found[1]
