@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from api.objects.disposition import disposition
 from api.objects.keys import check_key
 from api.objects.s3_store import Buckets
-from api.objects.signer import SignedUrl
+from api.objects.signer import SignedUrl, iso_time, reading_ends
 
 _URL_SAFE = bytes.maketrans(b"+=/", b"-_~")
 
@@ -60,10 +59,7 @@ class CloudFrontSigner:
         self._key = key
 
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
-        # The same URL for a while, or no browser could ever use its cache; it never lives longer
-        # than was asked for.
-        step = max(1, seconds // 4)
-        expires = int(time.time() + seconds) // step * step
+        expires = reading_ends(seconds)
         url = f"{self._base}{quote(check_key(key))}"
         if filename is not None:
             # CloudFront passes it on to S3, which answers with this header.
@@ -75,7 +71,7 @@ class CloudFrontSigner:
         return SignedUrl(
             url=f"{url}{separator}{query}&Hash-Algorithm=SHA256",
             method="GET",
-            expires_at=_iso(expires),
+            expires_at=iso_time(expires),
         )
 
     def sign_put(self, key: str, *, seconds: int, content_type: str, size: int) -> SignedUrl:
@@ -112,7 +108,7 @@ class CloudFrontSigner:
         url = self._s3.generate_presigned_url(
             operation, Params=where | arguments, ExpiresIn=seconds, HttpMethod="PUT"
         )
-        return SignedUrl(url=url, method="PUT", expires_at=_iso(expires), headers=headers)
+        return SignedUrl(url=url, method="PUT", expires_at=iso_time(expires), headers=headers)
 
 
 def canned_policy(url: str, expires: int) -> bytes:
@@ -121,7 +117,3 @@ def canned_policy(url: str, expires: int) -> bytes:
     condition = {"DateLessThan": {"AWS:EpochTime": expires}}
     statement = {"Resource": url, "Condition": condition}
     return json.dumps({"Statement": [statement]}, separators=(",", ":")).encode()
-
-
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

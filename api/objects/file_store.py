@@ -26,6 +26,9 @@ from api.objects.store import (
     ObjectMissing,
     Part,
     check_content_type,
+    check_parts,
+    check_prefix,
+    check_range,
     type_by_name,
 )
 
@@ -90,8 +93,7 @@ class FileObjectStore:
         return self._info(key, os.fstat(file.fileno()))
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        if start < 0 or (length is not None and length < 0):
-            raise ValueError(f"start is {start} and length {length}, expected 0 or more")
+        check_range(start, length)
         return chunks(self.open(key), start, length)
 
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -110,8 +112,7 @@ class FileObjectStore:
             _prune((self._types / key).parent, self._types)
 
     def delete_prefix(self, prefix: str) -> int:
-        if not prefix:
-            raise ValueError("the prefix is empty: that would remove everything")
+        check_prefix(prefix)
         for upload in self._uploads_of(prefix):
             shutil.rmtree(upload, ignore_errors=True)
         count = 0
@@ -146,16 +147,10 @@ class FileObjectStore:
 
     def complete_multipart(self, key: str, upload: str, parts: list[Part]) -> ObjectInfo:
         folder, content_type = self._upload(key, upload)
-        numbers = [part.number for part in parts]
-        if not parts or numbers != sorted(set(numbers)):
-            raise ValueError("parts must be given once each, in the order of their numbers")
-        stored = {part.number: part for part in self.list_parts(key, upload)}
-        for part in parts:
-            if stored.get(part.number) != part:
-                raise ObjectMissing(f"part {part.number} of {key}")
+        check_parts(key, parts, self.list_parts(key, upload))
         with self.temporary() as file:
-            for number in numbers:
-                with (folder / str(number)).open("rb") as source:
+            for part in parts:
+                with (folder / str(part.number)).open("rb") as source:
                     shutil.copyfileobj(source, file, _CHUNK)
             info = self.commit(file, key, content_type)
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,15 +6,13 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, quote_plus
 
 from pydantic_core import to_json
 
 from api.keyring import Keyring
-from api.objects.signer import SignedUrl
+from api.objects.signer import SignedUrl, iso_time, reading_ends
 
 _PURPOSE = "object-url"
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]*")
@@ -79,10 +77,7 @@ class HmacSigner:
         self._base = f"{public_url.rstrip('/')}/objects/"
 
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
-        # The same URL for a while, or no browser could ever use its cache; it never lives longer
-        # than was asked for.
-        step = max(1, seconds // 4)
-        expires = int(time.time() + seconds) // step * step
+        expires = reading_ends(seconds)
         return self._sign(Grant("GET", key, expires, filename=filename), {})
 
     def sign_put(self, key: str, *, seconds: int, content_type: str, size: int) -> SignedUrl:
@@ -106,11 +101,6 @@ class HmacSigner:
         return SignedUrl(
             url=f"{self._base}{key}?{grant.query()}&signature={signature}",
             method=grant.method,
-            expires_at=_iso(grant.expires),
+            expires_at=iso_time(grant.expires),
             headers=headers,
         )
-
-
-@lru_cache(maxsize=256)
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

@@ -26,6 +26,9 @@ from api.objects.store import (
     ObjectMissing,
     Part,
     check_content_type,
+    check_parts,
+    check_prefix,
+    check_range,
     type_by_name,
 )
 
@@ -135,8 +138,7 @@ class S3ObjectStore:
         return content
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        if start < 0 or (length is not None and length < 0):
-            raise ValueError(f"start is {start} and length {length}, expected 0 or more")
+        check_range(start, length)
         if length == 0:
             if self.head(key) is None:
                 raise ObjectMissing(key)
@@ -162,8 +164,7 @@ class S3ObjectStore:
             self._delete_all(bucket, ({"Key": key} for _, key in group))
 
     def delete_prefix(self, prefix: str) -> int:
-        if not prefix:
-            raise ValueError("the prefix is empty: that would remove everything")
+        check_prefix(prefix)
         count = 0
         for bucket in self._buckets.all():
             uploads = self._pages("list_multipart_uploads", bucket, prefix, "Uploads")
@@ -199,13 +200,7 @@ class S3ObjectStore:
             ]
 
     def complete_multipart(self, key: str, upload: str, parts: list[Part]) -> ObjectInfo:
-        numbers = [part.number for part in parts]
-        if not parts or numbers != sorted(set(numbers)):
-            raise ValueError("parts must be given once each, in the order of their numbers")
-        stored = {part.number: part for part in self.list_parts(key, upload)}
-        for part in parts:
-            if stored.get(part.number) != part:
-                raise ObjectMissing(f"part {part.number} of {key}")
+        check_parts(key, parts, self.list_parts(key, upload))
         chosen = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
         try:
             with _missing(f"upload {upload}"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, Protocol
 
 
@@ -37,3 +40,16 @@ class Signer(Protocol):
     ) -> SignedUrl:
         """Write a part of a multipart upload of just this size."""
         ...
+
+
+def reading_ends(seconds: int) -> int:
+    """When a URL for reading that is made now ends (epoch seconds): the same for a while, or no
+    browser could ever use its cache; never later than ``seconds`` from now."""
+    step = max(1, seconds // 4)
+    return int(time.time() + seconds) // step * step
+
+
+@lru_cache(maxsize=256)
+def iso_time(moment: int) -> str:
+    """Epoch seconds as ISO 8601, UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

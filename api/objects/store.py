@@ -68,6 +68,42 @@ def check_content_type(content_type: str) -> str:
     return content_type
 
 
+def check_range(start: int, length: int | None) -> None:
+    """Can this be read of an object?
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if start < 0 or (length is not None and length < 0):
+        raise ValueError(f"start is {start} and length {length}, expected 0 or more")
+
+
+def check_prefix(prefix: str) -> None:
+    """Can this be removed?
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not prefix:
+        raise ValueError("the prefix is empty: that would remove everything")
+
+
+def check_parts(key: str, chosen: Sequence[Part], stored: Iterable[Part]) -> None:
+    """Can an object be made of the chosen parts?
+
+    Raises:
+        ValueError: they are out of order, or none.
+        ObjectMissing: one of them is not stored.
+    """
+    numbers = [part.number for part in chosen]
+    if not chosen or numbers != sorted(set(numbers)):
+        raise ValueError("parts must be given once each, in the order of their numbers")
+    known = {part.number: part for part in stored}
+    for part in chosen:
+        if known.get(part.number) != part:
+            raise ObjectMissing(f"part {part.number} of {key}")
+
+
 def type_by_name(name: str) -> str:
     """The content type that the extension of a name tells."""
     return _TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
