@@ -5,26 +5,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvicorn
 
-from api.commands import consent, export_corrections
+from api.commands import Data, consent, export_corrections, settings_of
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.reembed import reembed_albums
-from api.settings import Settings
 
 app = typer.Typer(add_completion=False)
 app.command()(consent)
 app.command()(export_corrections)
-
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder of everything that is kept; also FACEFLOW_DATA.", file_okay=False),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -44,7 +38,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    settings = _settings(data)
+    settings = settings_of(data)
     if "public_url" not in settings.model_fields_set:
         name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
@@ -85,7 +79,7 @@ def reembed(
 
     Example: python -m api reembed --data data
     """
-    settings = _settings(data)
+    settings = settings_of(data)
     configure_logs(settings.log_level)
     try:
         outcome = reembed_albums(settings, every=every, say=lambda text: typer.echo(text, err=True))
@@ -95,11 +89,6 @@ def reembed(
     typer.echo(f"{outcome.done} albums done, {outcome.failed} failed")
     if outcome.failed:
         sys.exit(1)
-
-
-def _settings(data: Path | None) -> Settings:
-    given: dict[str, Any] = {} if data is None else {"data": data}
-    return Settings(**given)
 
 
 if __name__ == "__main__":

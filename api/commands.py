@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +25,12 @@ Data = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the export; an earlier one is replaced.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def settings_of(data: Path | None) -> Settings:
+    """The settings of the environment, with another folder where one is given."""
+    given: dict[str, Any] = {} if data is None else {"data": data}
+    return Settings(**given)
 
 
 def consent(
@@ -62,12 +68,14 @@ def export_corrections(out: Out, data: Data = None, as_json: JsonFlag = False) -
 
 @contextmanager
 def _services(data: Path | None) -> Iterator[Services]:
-    given: dict[str, Any] = {} if data is None else {"data": data}
-    settings = Settings(**given)
+    settings = settings_of(data)
     try:
-        if not (settings.data / "faceflow.db").is_file():
+        # On one machine, opening a folder makes what is not there.
+        if settings.app_env == "local" and not (settings.data / "faceflow.db").is_file():
             raise ConfigError(f"{settings.data} holds no application's data")
-        yield open_services(settings)
+        services = open_services(settings)
+        with closing(services.table):
+            yield services
     except (ConfigError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

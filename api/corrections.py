@@ -8,7 +8,6 @@ earlier one, so that who was erased, or does not consent any more, is in none.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,6 +26,7 @@ from api.domain.log import loader, read_log
 from api.domain.models import Album, Face, Photo
 from api.domain.state import People
 from api.domain.statements import Statement, statements
+from api.domain.vectors import DIMENSIONS, read_vectors
 from api.ids import derived_id, now
 from api.objects import keys
 from api.objects.store import ObjectMissing
@@ -39,10 +39,9 @@ from faceflow_ml.inference.images import load_image
 
 FORMAT, VERSION = "faceflow-corrections", 1
 MANIFEST = "corrections.json"
-_DIMENSIONS = 512
 _WEBP_QUALITY = 95
 
-_NO_VECTORS: NDArray[np.float32] = np.zeros((0, _DIMENSIONS), np.float32)
+_NO_VECTORS: NDArray[np.float32] = np.zeros((0, DIMENSIONS), np.float32)
 _FaceRow = tuple[dict[str, Any], bytes, NDArray[np.float32]]
 """Line of faces.jsonl, aligned crop as WebP, vector (512,)."""
 
@@ -98,7 +97,7 @@ class _Writer:
                 self._done.faces += len(rows)
                 self._done.statements += len(said)
         self._done.users = len(users)
-        stacked = np.stack(self._vectors) if self._vectors else np.zeros((0, _DIMENSIONS))
+        stacked = np.stack(self._vectors) if self._vectors else np.zeros((0, DIMENSIONS))
         np.save(self._folder / "vectors.npy", stacked.astype(np.float32))
         manifest = {
             "format": FORMAT,
@@ -147,13 +146,15 @@ class _Writer:
                 by_photo[face.photo_id].append(face)
         # While an album is given other vectors, rows may lag behind a photo's vectors: rather none
         # than those of the wrong contract. Retraining makes what is missing from the crops.
-        switching = any(True for _ in self._services.objects.list_objects(_reembedding(album)))
+        waiting = self._services.objects.list_objects(keys.reembedding(album.user_id, album.id))
+        switching = next(iter(waiting), None) is not None
         for photo_id, faces in by_photo.items():
             photo = self._services.photos.get(Photo.key_of(album.id, photo_id))
             pixels = None if photo is None else self._pixels(photo)
             if photo is None or pixels is None:
                 continue
-            vectors = _NO_VECTORS if switching else self._photo_vectors(album, photo_id)
+            key = keys.vectors(album.user_id, album.id, photo_id)
+            vectors = _NO_VECTORS if switching else read_vectors(self._services, key)
             scale = pixels.shape[1] / (photo.width or pixels.shape[1])
             for face in faces:
                 landmarks = np.array(face.landmarks, np.float32)
@@ -162,7 +163,7 @@ class _Writer:
                     album, photo, face, people, float(np.hypot(*(landmarks[1] - landmarks[0])))
                 )
                 row["resolution"] = round(min(1.0, scale), 4)
-                none = np.zeros(_DIMENSIONS, np.float32)
+                none = np.zeros(DIMENSIONS, np.float32)
                 yield row, _webp(crop), vectors[face.row] if face.row < len(vectors) else none
 
     def _pixels(self, photo: Photo) -> NDArray[np.uint8] | None:
@@ -178,18 +179,6 @@ class _Writer:
             return load_image(objects.get(keys.thumbnail(photo.user_id, photo.album_id, photo.id)))
         except (ObjectMissing, ImageError):
             return None
-
-    def _photo_vectors(self, album: Album, photo_id: str) -> NDArray[np.float32]:
-        try:
-            data = self._services.objects.get(keys.vectors(album.user_id, album.id, photo_id))
-        except ObjectMissing:
-            return _NO_VECTORS
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float32)
-
-
-def _reembedding(album: Album) -> str:
-    """Where vectors of another contract lie until the album has switched to them."""
-    return f"{keys.album_prefix(album.user_id, album.id)}people/reembed/"
 
 
 def _row(album: Album, photo: Photo, face: Face, people: People, eyes: float) -> dict[str, Any]:

@@ -43,6 +43,16 @@ class _Pack:
         return self.first + self.count
 
 
+def read_vectors(services: Services, key: str) -> Floats:
+    """(n, 512) a photo's vectors, in the order of its faces, as they are kept under a key; none if
+    they are not."""
+    try:
+        data = services.objects.get(key)
+    except ObjectMissing:
+        return np.zeros((0, DIMENSIONS), dtype=np.float32)
+    return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float32)
+
+
 class Vectors:
     """The vectors of an album of one contract."""
 
@@ -112,7 +122,8 @@ class Vectors:
             by_photo[photo].append(k)
         found = np.zeros((len(wanted), DIMENSIONS), dtype=np.float32)
         for photo, places in by_photo.items():
-            vectors = self._photo(photo)
+            key = keys.vectors(self._album.user_id, self._album.id, photo)
+            vectors = read_vectors(self._services, key)
             for k in places:
                 if wanted[k][1] < len(vectors):
                     found[k] = vectors[wanted[k][1]]
@@ -135,14 +146,6 @@ class Vectors:
         there = [int(faces[k]) for k in chosen]
         found[chosen] = self.of_new(map(table.photo_of, there), table.row[there].tolist())
         return found
-
-    def _photo(self, photo: str) -> Floats:
-        key = keys.vectors(self._album.user_id, self._album.id, photo)
-        try:
-            data = self._services.objects.get(key)
-        except ObjectMissing:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float32)
 
     def _packs(self) -> list[_Pack]:
         packs = []

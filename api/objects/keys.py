@@ -71,11 +71,14 @@ def packs(user_id: str, album_id: str, contract_id: str) -> str:
     return f"{album_prefix(user_id, album_id)}people/vectors/{contract_id}/"
 
 
+def reembedding(user_id: str, album_id: str) -> str:
+    """Prefix of the album's vectors of contracts that it has not switched to yet."""
+    return f"{album_prefix(user_id, album_id)}people/reembed/"
+
+
 def reembedded(user_id: str, album_id: str, contract_id: str, photo_id: str) -> str:
-    """The photo's vectors of a new contract, until the album switches to it; an empty photo id:
-    the prefix of them all, without the extension."""
-    extension = ".npy" if photo_id else ""
-    return f"{album_prefix(user_id, album_id)}people/reembed/{contract_id}/{photo_id}{extension}"
+    """The photo's vectors of a new contract, until the album switches to it."""
+    return f"{reembedding(user_id, album_id)}{contract_id}/{photo_id}.npy"
 
 
 def share_prefix(user_id: str, album_id: str, share_id: str) -> str:

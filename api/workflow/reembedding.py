@@ -10,7 +10,6 @@ docs/decisions/0013-reembedding.md.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -22,8 +21,7 @@ from api import events
 from api.domain import counts, people
 from api.domain.ledger import people_of
 from api.domain.models import Album, Face, Job, JobKind, Photo
-from api.domain.state import Floats
-from api.domain.vectors import DIMENSIONS, Vectors
+from api.domain.vectors import DIMENSIONS, Vectors, read_vectors
 from api.objects import keys
 from api.objects.store import NewObject, ObjectMissing
 from api.repositories.table import PRESENT, TRANSACTION_LIMIT, ConditionFailed, Index, Update
@@ -69,7 +67,7 @@ class _Reembedding:
         self._services = context.services
         self._album = album
         self._contract = context.services.engine.contract_id
-        self._prefix = keys.reembedded(album.user_id, album.id, self._contract, "")
+        self._prefix = f"{keys.reembedding(album.user_id, album.id)}{self._contract}/"
 
     def run(self) -> None:
         """Embed, switch, and let everything else follow."""
@@ -170,20 +168,14 @@ class _Reembedding:
         services, album = self._services, self._album
         self._context.progress(0, 1, "cluster", part=_GROUP)
         vectors = Vectors(services, album, self._contract)
-        vectors.keep(people_of(services, album), self._read)
+        vectors.keep(
+            people_of(services, album), lambda photo_id: read_vectors(services, self._key(photo_id))
+        )
         people.recluster(
             services,
             album,
             lambda done, total, step: self._context.progress(done, total, step, part=_GROUP),
         )
-
-    def _read(self, photo_id: str) -> Floats:
-        """The new vectors of a photo; none if it was deleted meanwhile."""
-        try:
-            data = self._services.objects.get(self._key(photo_id))
-        except ObjectMissing:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float32)
 
     def _follow(self) -> None:
         """Put the new vectors in place of the photos' own, and say so in the rows of faces."""

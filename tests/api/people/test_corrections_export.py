@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 import pytest
 from pile import Pile, new_album, open_pile
+from typer.testing import CliRunner
 
+from api.__main__ import app
 from api.corrections import export_corrections
 from api.domain import consent, edits, erase
 from api.domain.log import loader, read_log
@@ -244,3 +246,14 @@ def test_the_commands(pile: Pile, tmp_path: Path) -> None:
         timeout=180,
     )
     assert bad.returncode == 2
+
+
+def test_on_aws_the_commands_look_for_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APP_ENV", "prod")
+    monkeypatch.setenv("FACEFLOW_SIGNING_KEYS", "k" * 32)
+    monkeypatch.setenv("FACEFLOW_JWT_ISSUER", "https://issuer.example")
+    ended = CliRunner().invoke(app, ["export-corrections", "--out", str(tmp_path / "out")])
+    assert ended.exit_code == 2
+    assert "AWS has to be described" in ended.stderr
