@@ -16,12 +16,13 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import unpack_archive
-from pipelines.registry import Version
+from pipelines.registry import PENDING, Version
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-APPROVED, PENDING, REJECTED = "Approved", "PendingManualApproval", "Rejected"
 _MODEL = "model"
 _TAG = "faceflow."
+# What the store says where there is no such model, and where a model has no such alias.
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
@@ -44,13 +45,15 @@ class MlflowRegistry:
         return self.by_alias(group, CHAMPION)
 
     def by_alias(self, group: str, alias: str) -> Version | None:
-        """The version that has an alias."""
+        """The version that has an alias, if any; FaceFlowError if the store does not answer."""
         from mlflow.exceptions import MlflowException
 
         try:
             return _version(self._client.get_model_version_by_alias(group, alias))
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return None
+            raise FaceFlowError(f"the registry does not tell of {group}: {error}") from error
 
     def get(self, group: str, version: int) -> Version:
         """One version; FaceFlowError if there is none of that number."""
@@ -59,7 +62,9 @@ class MlflowRegistry:
         try:
             return _version(self._client.get_model_version(group, str(version)))
         except MlflowException as error:
-            raise FaceFlowError(f"{group} has no version {version}") from error
+            if error.error_code in _ABSENT:
+                raise FaceFlowError(f"{group} has no version {version}") from error
+            raise FaceFlowError(f"the registry does not tell of {group}: {error}") from error
 
     def register(
         self,
@@ -90,7 +95,7 @@ class MlflowRegistry:
             f"name = '{group}' and tags.`{_TAG}key` = '{key}'"
         )
         if known:
-            return _version(known[0])
+            return self._challenger(known[0])
         run = self._client.create_run(self.experiment(experiment), run_name=f"{group} {key}")
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
@@ -111,8 +116,12 @@ class MlflowRegistry:
         made = self._client.create_model_version(
             group, f"{run.info.artifact_uri}/{_MODEL}", run_id, tags=tags
         )
-        self._client.set_registered_model_alias(group, CHALLENGER, made.version)
-        return self.get(group, int(made.version))
+        return self._challenger(made)
+
+    def _challenger(self, made: Any) -> Version:
+        # Of a version that is known too: a kill may have come between it and its alias.
+        self._client.set_registered_model_alias(made.name, CHALLENGER, made.version)
+        return self.get(made.name, int(made.version))
 
     def experiment(self, name: str) -> str:
         """Id of an experiment, which is made if there is none."""

@@ -10,6 +10,8 @@ from pipelines.aws import is_missing
 
 REGISTRY_VARIABLE = "FACEFLOW_REGISTRY"
 """Environment variable: an MLflow tracking URI. Without it the registry is SageMaker's."""
+APPROVED, PENDING, REJECTED = "Approved", "PendingManualApproval", "Rejected"
+"""SageMaker's approval statuses, which versions in MLflow have as well."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Version:
     """A version of a registered model.
 
     status: PendingManualApproval, Approved or Rejected. model_data_url: S3 URI of its
-    ``model.tar.gz``.
+    ``model.tar.gz``. arn: of its model package; None in MLflow.
     """
 
     group: str
@@ -25,6 +27,7 @@ class Version:
     status: str
     contract_id: str
     model_data_url: str
+    arn: str | None = None
 
 
 class Registry(Protocol):
@@ -48,26 +51,16 @@ class PackageRegistry:
         """Approved versions, newest first; empty where there is no such group yet."""
         from botocore.exceptions import ClientError
 
-        arns: list[str] = []
-        request: dict[str, Any] = {
-            "ModelPackageGroupName": group,
-            "ModelApprovalStatus": "Approved",
-            "SortBy": "CreationTime",
-            "SortOrder": "Descending",
-        }
         try:
-            while True:
-                page = self._client.list_model_packages(**request)
-                arns += [item["ModelPackageArn"] for item in page["ModelPackageSummaryList"]]
-                if "NextToken" not in page:
-                    break
-                request["NextToken"] = page["NextToken"]
+            return self._newest_first(ModelPackageGroupName=group, ModelApprovalStatus=APPROVED)
         except ClientError as error:
             if is_missing(error):
                 return []  # the group comes with the first registration
             raise
-        found = [self.read(arn) for arn in arns]
-        return sorted(found, key=lambda version: -version.version)
+
+    def versions(self, group: str) -> list[Version]:
+        """All versions of a group, newest first."""
+        return self._newest_first(ModelPackageGroupName=group)
 
     def read(self, arn: str) -> Version:
         """A version by its ARN."""
@@ -79,7 +72,14 @@ class PackageRegistry:
             package["ModelApprovalStatus"],
             package.get("CustomerMetadataProperties", {}).get("contract_id", ""),
             container["ModelDataUrl"],
+            arn,
         )
+
+    def _newest_first(self, **wanted: str) -> list[Version]:
+        pages = self._client.get_paginator("list_model_packages").paginate(**wanted)
+        packages = [item for page in pages for item in page["ModelPackageSummaryList"]]
+        found = [self.read(item["ModelPackageArn"]) for item in packages]
+        return sorted(found, key=lambda version: -version.version)
 
 
 def open_registry() -> Registry:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from faceflow_ml.inference.pretrained import Kind
 from pipelines.config import PipelineConfig
 from pipelines.kinds import KINDS
+from pipelines.registry import APPROVED, PENDING
 
 if TYPE_CHECKING:
     from sagemaker.core.workflow.parameters import (
@@ -75,8 +76,8 @@ def declare(config: PipelineConfig) -> Parameters:
         ),
         approval=ParameterString(
             "ApprovalStatus",
-            default_value="PendingManualApproval",
-            enum_values=["PendingManualApproval", "Approved"],
+            default_value=PENDING,
+            enum_values=[PENDING, APPROVED],
         ),
         image=text("Image", {k: config.images[k] for k in KINDS}),
         config=text("Config", {k: training[k].config for k in KINDS}),

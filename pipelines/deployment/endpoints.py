@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
@@ -14,7 +15,7 @@ from faceflow_ml.inference.pretrained import Kind
 from pipelines.aws import is_missing
 from pipelines.config import EndpointConfig, PipelineConfig
 from pipelines.deployment.outcome import Deployed
-from pipelines.registry import PackageRegistry, Version
+from pipelines.registry import APPROVED, REJECTED, PackageRegistry, Version
 
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _LONGEST = 28_800  # seconds: SageMaker's limit for a deployment
@@ -51,18 +52,18 @@ class EndpointDeployer:
             BusyError: the endpoint is being updated to something else.
             FaceFlowError: there is no such version, or it is not approved.
         """
-        wanted, arn = self._wanted(kind, version)
-        if approve and wanted.status != "Approved":
+        wanted = self._wanted(kind, version)
+        if approve and wanted.status != APPROVED:
             self._sagemaker.update_model_package(
-                ModelPackageArn=arn, ModelApprovalStatus="Approved"
+                ModelPackageArn=wanted.arn, ModelApprovalStatus=APPROVED
             )
-            wanted = self._registry.read(arn)
-        if wanted.status != "Approved":
+            wanted = replace(wanted, status=APPROVED)
+        if wanted.status != APPROVED:
             raise FaceFlowError(
                 f"{wanted.group} {wanted.version} is {wanted.status}: only approved versions are "
                 "deployed (--approve)"
             )
-        return self._bring(kind, wanted, arn)
+        return self._bring(kind, wanted)
 
     def rollback(self, kind: Kind) -> Deployed:
         """Bring back the newest approved version before the present one, which becomes rejected.
@@ -75,8 +76,7 @@ class EndpointDeployer:
         if endpoint is None:
             raise FaceFlowError(f"there is no endpoint {self._settings(kind).name}")
         self._refuse_busy(endpoint)
-        current_arn = self._deployed_package(endpoint["EndpointConfigName"])
-        current = self._registry.read(current_arn)
+        current = self._deployed(endpoint["EndpointConfigName"])
         earlier = [
             found
             for found in self._registry.approved(current.group)
@@ -86,26 +86,16 @@ class EndpointDeployer:
             raise FaceFlowError(f"{current.group}: there is no earlier approved version")
         # Rejected first: should this be interrupted, whatever deploys next brings the right one.
         self._sagemaker.update_model_package(
-            ModelPackageArn=current_arn,
-            ModelApprovalStatus="Rejected",
+            ModelPackageArn=current.arn,
+            ModelApprovalStatus=REJECTED,
             ApprovalDescription=f"rolled back to version {earlier[0].version}",
         )
-        done = self._bring(kind, earlier[0], self._arn(current_arn, earlier[0].version))
-        return Deployed(
-            kind=kind,
-            group=current.group,
-            version=earlier[0].version,
-            contract_id=earlier[0].contract_id,
-            endpoint=done.endpoint,
-            action="rolled back",
-            previous_contract_id=current.contract_id,
-            contract_changed=current.contract_id != earlier[0].contract_id,
-        )
+        return replace(self._bring(kind, earlier[0]), action="rolled back")
 
-    def _bring(self, kind: Kind, wanted: Version, arn: str) -> Deployed:
+    def _bring(self, kind: Kind, wanted: Version) -> Deployed:
         settings = self._settings(kind)
         endpoint = self._describe_endpoint(kind)
-        model = self._model(kind, wanted, arn)
+        model = self._model(kind, wanted)
         name = self._endpoint_config(kind, wanted, model)
         previous: str | None = None
         if endpoint is None:
@@ -115,8 +105,7 @@ class EndpointDeployer:
             previous, action = wanted.contract_id, "unchanged"
         else:
             self._refuse_busy(endpoint)
-            before = self._deployed_package(endpoint["EndpointConfigName"])
-            previous = self._registry.read(before).contract_id
+            previous = self._deployed(endpoint["EndpointConfigName"]).contract_id
             self._sagemaker.update_endpoint(
                 EndpointName=settings.name,
                 EndpointConfigName=name,
@@ -134,24 +123,16 @@ class EndpointDeployer:
             contract_changed=previous not in (None, wanted.contract_id),
         )
 
-    def _wanted(self, kind: Kind, version: int | None) -> tuple[Version, str]:
+    def _wanted(self, kind: Kind, version: int | None) -> Version:
         group = self._config.groups[kind]
-        request: dict[str, Any] = {
-            "ModelPackageGroupName": group,
-            "SortBy": "CreationTime",
-            "SortOrder": "Descending",
-        }
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(**request)
-        arns = [item["ModelPackageArn"] for p in pages for item in p["ModelPackageSummaryList"]]
-        versions = sorted((self._registry.read(arn) for arn in arns), key=lambda v: -v.version)
-        for found in versions:
+        for found in self._registry.versions(group):
             # Without a number: the newest that nobody rejected, as the challenger is here.
-            if found.version == version or (version is None and found.status != "Rejected"):
-                return found, self._arn(arns[0], found.version)
+            if found.version == version or (version is None and found.status != REJECTED):
+                return found
         which = "version to deploy" if version is None else f"version {version}"
         raise FaceFlowError(f"{group} has no {which}")
 
-    def _model(self, kind: Kind, wanted: Version, arn: str) -> str:
+    def _model(self, kind: Kind, wanted: Version) -> str:
         # Serverless endpoints take no network isolation; instances need no network.
         isolated = not self._settings(kind).serverless
         name = f"{wanted.group}-v{wanted.version}" + ("" if isolated else "-serverless")
@@ -159,7 +140,7 @@ class EndpointDeployer:
             self._sagemaker.create_model(
                 ModelName=name,
                 ExecutionRoleArn=self._config.role,
-                Containers=[{"ModelPackageName": arn}],
+                Containers=[{"ModelPackageName": wanted.arn}],
                 EnableNetworkIsolation=isolated,
                 Tags=[
                     {"Key": "faceflow:kind", "Value": kind},
@@ -184,7 +165,7 @@ class EndpointDeployer:
         own = alarm_requests(settings)
         for request in own:
             self._cloudwatch.put_metric_alarm(**request)
-        return [*(request["AlarmName"] for request in own), *settings.alarms][:10]
+        return [*(request["AlarmName"] for request in own), *settings.alarms]
 
     def _settings(self, kind: Kind) -> EndpointConfig:
         return self._config.deploy.endpoints[kind]
@@ -199,8 +180,8 @@ class EndpointDeployer:
                 "try again when that is over"
             )
 
-    def _deployed_package(self, endpoint_config: str) -> str:
-        """ARN of the model package behind an endpoint configuration."""
+    def _deployed(self, endpoint_config: str) -> Version:
+        """The version behind an endpoint configuration."""
         found = self._sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
         model = self._sagemaker.describe_model(
             ModelName=found["ProductionVariants"][0]["ModelName"]
@@ -209,7 +190,7 @@ class EndpointDeployer:
         package = containers[0].get("ModelPackageName")
         if package is None:
             raise FaceFlowError(f"endpoint configuration {endpoint_config} serves no model package")
-        return str(package)
+        return self._registry.read(str(package))
 
     def _exists(self, call: str, **request: str) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
@@ -221,10 +202,6 @@ class EndpointDeployer:
             if is_missing(error):
                 return None
             raise
-
-    @staticmethod
-    def _arn(sibling: str, version: int) -> str:
-        return f"{sibling.rpartition('/')[0]}/{version}"
 
 
 def production_variant(settings: EndpointConfig, model: str) -> dict[str, Any]:

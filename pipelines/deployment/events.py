@@ -19,7 +19,7 @@ from typing import Any
 from pipelines import DEFAULT_CONFIG
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.endpoints import EndpointDeployer
-from pipelines.registry import PackageRegistry
+from pipelines.registry import APPROVED, PackageRegistry
 
 CONFIG_VARIABLE = "FACEFLOW_PIPELINE_CONFIG"
 BUS_VARIABLE = "FACEFLOW_EVENT_BUS"
@@ -61,7 +61,7 @@ def on_package_change(
     kind = next((k for k, name in config.groups.items() if name == group), None)
     if kind is None:
         return _ignored(f"{group} is none of ours")
-    if detail.get("ModelApprovalStatus") != "Approved":
+    if detail.get("ModelApprovalStatus") != APPROVED:
         return _ignored(f"the version is {detail.get('ModelApprovalStatus')}")
     champion = PackageRegistry(sagemaker).champion(str(group))
     if champion is None:

@@ -26,8 +26,8 @@ from pipelines.deployment.shadow import compare
 from pipelines.deployment.weights import merge_weights
 from pipelines.kinds import KINDS
 from pipelines.local.state import locked
-from pipelines.mlflow_registry import APPROVED, CHALLENGER, REJECTED, MlflowRegistry
-from pipelines.registry import Version
+from pipelines.mlflow_registry import CHALLENGER, MlflowRegistry
+from pipelines.registry import APPROVED, REJECTED, Version
 
 _STATE = "deployment.json"
 

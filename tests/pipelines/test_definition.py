@@ -228,6 +228,7 @@ def test_what_sagemaker_would_refuse_is_refused(
             ],
             "8 hours",
         ),
+        (["deploy.endpoints.detector.alarms=[a, b, c, d, e, f, g, h, i]"], "at most 8"),
         (["synthetic.photos=3"], "give both"),
         (["embedder.minimum=1.5"], "minimum"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from faceflow_ml import FaceDetector
 from faceflow_ml.errors import FaceFlowError
@@ -17,14 +19,8 @@ from faceflow_ml.inference.pretrained import Manifest, ModelEntry, read_manifest
 from pipelines.archives import pack
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.local import LocalDeployer
-from pipelines.mlflow_registry import (
-    CHALLENGER,
-    PENDING,
-    PREVIOUS,
-    REJECTED,
-    MlflowRegistry,
-)
-from pipelines.registry import Version
+from pipelines.mlflow_registry import CHALLENGER, PREVIOUS, MlflowRegistry
+from pipelines.registry import PENDING, REJECTED, Version
 from tests.pipelines.conftest import CONFIGS
 
 SERVER = Path(__file__).with_name("fake_server.py")
@@ -223,7 +219,10 @@ def test_registering_twice_with_one_key_makes_one_version(
 ) -> None:
     place = make_place()
     first = place.register("a" * 16)
+    client = MlflowClient(place.config.tracking_uri())
+    client.delete_registered_model_alias(GROUP, CHALLENGER)  # as if killed before it was set
     assert place.register("a" * 16).version == first.version
+    assert place.registry.by_alias(GROUP, CHALLENGER) == first
     folder = place.registry.download(first, place.root / "copy")
     assert json.loads((folder / "fake.json").read_text())["contract_id"] == "a" * 16
 
@@ -265,6 +264,19 @@ def test_there_is_nothing_to_deploy_before_the_first_run(make_place: Callable[..
     with pytest.raises(FaceFlowError, match="no earlier version"):
         place.deployer.rollback("embedder")
     assert place.deployer.status() == []
+
+
+def test_a_registry_that_does_not_answer_is_not_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        registry = MlflowRegistry(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(FaceFlowError, match="does not tell of"):
+            registry.champion(GROUP)
+        with pytest.raises(FaceFlowError, match="does not tell of"):
+            registry.get(GROUP, 1)
 
 
 def test_steps_that_register_at_the_same_time_share_an_experiment(
