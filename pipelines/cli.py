@@ -27,7 +27,7 @@ ConfigFile = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the file's."),
+    typer.Argument(metavar="KEY=VALUE", help="Values that override the file's."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Parameters = Annotated[

@@ -8,28 +8,28 @@ from typing import Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
+from faceflow_ml.cli._options import DATA, Detector, Embedder, Json, Page
+from faceflow_ml.errors import ConfigError
 
-DATA = Path("../shared/data")
 PICTURES = "images"
-MODEL_HELP = "A name, an .onnx file or models:/name@alias; the shipped one by default."
+
+Research = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help=f"Research photos; {DATA} by default, if there is one."
+    ),
+]
 
 app = typer.Typer(add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True, epilog="Example: faceflow-ml bench --out docs/benchmarks.md"
+)
 def bench(
     context: typer.Context,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write the results as Markdown here."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Research photos to measure quality on; ../shared/data where it is there.",
-        ),
-    ] = None,
+    out: Page = None,
+    data: Research = None,
     quality: Annotated[
         bool,
         typer.Option(help="Measure quality, and look for failures; minutes instead of seconds."),
@@ -45,7 +45,7 @@ def bench(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Weights that peers' packages lack: face_detection_yunet*.onnx, models/buffalo_l.",
+            help="What peers lack: face_detection_yunet*.onnx, models/buffalo_l, opencv4.",
         ),
     ] = None,
     peer_photos: Annotated[
@@ -57,18 +57,16 @@ def bench(
         typer.Option(
             min=0,
             metavar="N",
-            help="Fictional people, in 16 conditions each, on whom failures are looked for; "
-            "0 leaves it out.",
+            help="Fictional people, each in every condition, on whom failures are looked for; "
+            "0 leaves it out, else at least 2.",
         ),
     ] = 32,
     photos: Annotated[
         int, typer.Option(min=2, help="Photos of the synthetic album that is timed.")
     ] = 80,
-    detector: Annotated[str | None, typer.Option(metavar="MODEL", help=MODEL_HELP)] = None,
-    embedder: Annotated[str | None, typer.Option(metavar="MODEL", help=MODEL_HELP)] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the results as one JSON document on stdout.")
-    ] = False,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    json_output: Json = False,
 ) -> None:
     """Measure this machine: milliseconds a stage, photos a second, memory, and quality.
 
@@ -76,8 +74,6 @@ def bench(
     what is measured. Where research photos are, all measures of quality are taken on them and
     held to the project's bars. With --out, examples of failures (fictional people) go into the
     folder images beside FILE.
-
-    Example: faceflow-ml bench --out docs/benchmarks.md
     """
     if context.invoked_subcommand is not None:
         return
@@ -86,23 +82,21 @@ def bench(
     from faceflow_ml.benchmark.page import render_page
     from faceflow_ml.benchmark.peer_run import PeerOptions
     from faceflow_ml.benchmark.run import DEMO_ALBUM, run_benchmark
-    from faceflow_ml.errors import ConfigError
     from faceflow_ml.evaluation.reports import plain
     from faceflow_ml.files import atomic_write_text
 
-    if data is not None and not data.is_dir():
-        raise ConfigError(f"{data}: no such folder")
+    data = _research(data)
     if peer_weights is not None and not peer_weights.is_dir():
         raise ConfigError(f"{peer_weights}: no such folder")
-    if data is None and DATA.is_dir():
-        data = DATA
+    if fictional == 1:
+        raise ConfigError("--fictional: expected 0, or at least 2 people to tell apart")
     result = run_benchmark(
         data if quality else None,
         detector=detector,
         embedder=embedder,
         album=replace(DEMO_ALBUM, photos=photos),
         peers=PeerOptions(peer_weights, peer_photos) if peers else None,
-        fictional_people=max(2, fictional) if quality and fictional else 0,
+        fictional_people=fictional if quality else 0,
         pictures=None if out is None else out.parent / PICTURES,
         say=say,
     )
@@ -117,36 +111,23 @@ def bench(
         typer.echo(page)
 
 
-@app.command()
+@app.command(epilog="Example: faceflow-ml bench scale --out docs/benchmarks-scale.md")
 def scale(
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write the results as Markdown here."),
-    ] = None,
+    out: Page = None,
     sizes: Annotated[
         str, typer.Option(metavar="N,N,...", help="Vectors, and hashes, to measure with.")
     ] = "10000,100000,1000000",
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Research photos, for real faces; ../shared/data where it is."
-        ),
-    ] = None,
-    embedder: Annotated[str | None, typer.Option(metavar="MODEL", help=MODEL_HELP)] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the results as one JSON document on stdout.")
-    ] = False,
+    data: Research = None,
+    embedder: Embedder = None,
+    json_output: Json = False,
 ) -> None:
     """Measure how grouping and de-duplication grow with the number of faces and photos.
 
-    Each size is measured in a process of its own, with time, memory and BCubed F. A million
-    vectors need about 8 GB and several minutes.
-
-    Example: faceflow-ml bench scale --out docs/benchmarks-scale.md
+    Each size is measured in a process of its own, with time, memory and BCubed F. Large
+    sizes take long and much memory: measure small ones first, and see how they grow.
     """
     from faceflow_ml.benchmark.scale import run_scale
     from faceflow_ml.benchmark.scale_page import render_scale_page
-    from faceflow_ml.errors import ConfigError
     from faceflow_ml.evaluation.reports import plain
     from faceflow_ml.files import atomic_write_text
 
@@ -156,11 +137,7 @@ def scale(
         raise ConfigError(f"--sizes: expected numbers such as 10000,100000, got {sizes}") from None
     if counts[0] < 100:
         raise ConfigError(f"--sizes: expected at least 100, got {counts[0]}")
-    if data is not None and not data.is_dir():
-        raise ConfigError(f"{data}: no such folder")
-    if data is None and DATA.is_dir():
-        data = DATA
-    result = run_scale(counts, data, embedder=embedder, say=say)
+    result = run_scale(counts, _research(data), embedder=embedder, say=say)
     page = render_scale_page(result)
     if out is not None:
         atomic_write_text(out, page)
@@ -169,3 +146,10 @@ def scale(
         emit_json(plain(result))
     else:
         typer.echo(page)
+
+
+def _research(data: Path | None) -> Path | None:
+    """The folder of research photos, if any; `ConfigError` where the given one is absent."""
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"{data}: no such folder")
+    return DATA if data is None and DATA.is_dir() else data

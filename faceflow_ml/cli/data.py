@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, progress, say
+from faceflow_ml.cli._options import Json
 from faceflow_ml.data.synth.album import (
     LABELS,
     TRUTH,
@@ -44,7 +45,9 @@ def data() -> None:
     epilog="Example: faceflow-ml data synth --out demo/album --people 8 --photos 60 --seed 7"
 )
 def synth(
-    out: Annotated[Path, typer.Option(help="Folder to write; an earlier album is replaced.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder to write; an earlier album is replaced.")
+    ],
     people: Annotated[int, typer.Option(min=1, help="How many different people.")] = 8,
     photos: Annotated[int, typer.Option(min=1, help="How many photos.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal albums.")] = 0,
@@ -55,7 +58,7 @@ def synth(
         int, typer.Option(min=0, help="Recompressed, resized, cropped or brightened copies.")
     ] = 0,
     broken: Annotated[int, typer.Option(min=0, help="Files that are no readable image.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Json = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a folder that is no album.")] = (
         False
     ),

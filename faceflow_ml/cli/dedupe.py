@@ -13,6 +13,7 @@ import typer
 
 from faceflow_ml.album.scan import scan_folder
 from faceflow_ml.cli._common import emit_json, progress, say
+from faceflow_ml.cli._options import Json
 from faceflow_ml.dedup.duplicates import DedupItem, DuplicateGroup, find_duplicates
 from faceflow_ml.dedup.hashing import sha256_file
 from faceflow_ml.errors import ImageError, WeightsError
@@ -44,8 +45,8 @@ class DedupeReport:
 
 @app.command(epilog="Example: faceflow-ml dedupe ~/Photos --json")
 def dedupe(
-    folder: Annotated[Path, typer.Argument(help="Folder of photos; its subfolders count too.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Photos, in sub-folders too.")],
+    json: Json = False,
 ) -> None:
     """Find exact (SHA-256) and near (pHash + SSIM) duplicate photos, the keeper first.
 

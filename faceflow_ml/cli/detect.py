@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from faceflow_ml.cli._common import EXIT_FAILED, emit_json, say
+from faceflow_ml.cli._options import Detector, Embedder, Json, MinScore
 from faceflow_ml.errors import ImageError
 
 if TYPE_CHECKING:
@@ -17,26 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-DetectorName = Annotated[
-    str | None,
-    typer.Option(
-        "--detector", metavar="MODEL", help="A name, an .onnx file or models:/name@alias."
-    ),
-]
-EmbedderName = Annotated[
-    str | None,
-    typer.Option(
-        "--embedder", metavar="MODEL", help="A name, an .onnx file or models:/name@alias."
-    ),
-]
-MinScore = Annotated[
-    float | None,
-    typer.Option(
-        "--min-score", min=0, max=1, help="Least score of a face; the detector's own by default."
-    ),
-]
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos.")]
 MaxFaces = Annotated[
     int | None, typer.Option("--max-faces", min=1, help="Keep the best faces of a photo only.")
 ]
@@ -80,8 +62,8 @@ class Document(BaseModel):
 @app.command(epilog="Example: faceflow-ml detect party.jpg --json")
 def detect(
     images: Images,
-    json_output: JsonFlag = False,
-    detector: DetectorName = None,
+    json_output: Json = False,
+    detector: Detector = None,
     min_score: MinScore = None,
     max_faces: MaxFaces = None,
 ) -> None:
@@ -104,9 +86,9 @@ def detect(
 @app.command(epilog="Example: faceflow-ml embed party.jpg --json")
 def embed(
     images: Images,
-    json_output: JsonFlag = False,
-    detector: DetectorName = None,
-    embedder: EmbedderName = None,
+    json_output: Json = False,
+    detector: Detector = None,
+    embedder: Embedder = None,
     min_score: MinScore = None,
     max_faces: MaxFaces = None,
     aligned: Annotated[

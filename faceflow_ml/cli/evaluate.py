@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faceflow_ml.cli._common import progress, say
+from faceflow_ml.cli._options import (
+    DATA,
+    MODEL_HELP,
+    Detector,
+    Embedder,
+    Json,
+    People,
+    ReportFolder,
+    Threads,
+)
 from faceflow_ml.cli._reporting import finish, make_report, prepare, tell
 from faceflow_ml.cli.evaluate_grouping import grouping
 from faceflow_ml.errors import ConfigError
@@ -21,58 +31,32 @@ if TYPE_CHECKING:
     from faceflow_ml.inference.pretrained import Kind
 
 app = typer.Typer(help="Measure a detector, an embedder or a grouping.", no_args_is_help=True)
-app.command()(grouping)
-
-DATA = Path("../shared/data")
-MODEL_HELP = "A name, an .onnx file or models:/name@alias; the shipped one by default."
+app.command(epilog="Example: faceflow-ml evaluate grouping --page docs/grouping.md")(grouping)
 
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="Write report.json and pictures here."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")]
 Update = Annotated[
     bool, typer.Option("--update-manifest", help="Write the numbers into the weights' manifest.")
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of a model; all cores by default.")
-]
-Detector = Annotated[
-    str | None,
-    typer.Option(
-        "--detector", metavar="MODEL", help="A name, an .onnx file or models:/name@alias."
-    ),
-]
-Embedder = Annotated[
-    str | None,
-    typer.Option(
-        "--embedder", metavar="MODEL", help="A name, an .onnx file or models:/name@alias."
-    ),
 ]
 Faces = Annotated[
     Path,
     typer.Option(metavar="PATH", help="Labelled photos: Parquet, COCO, WIDER FACE, VOC, an album."),
-]
-Identities = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="Aligned faces: Parquet, or a folder with one a person."),
 ]
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Take only so many photos or faces; for a quick look.")
 ]
 
 
-@app.command()
+@app.command(
+    epilog="Example: faceflow-ml evaluate detector --data ../shared/data/detection/val.parquet"
+)
 def detector(
     data: Faces = DATA / "detection",
     weights: Annotated[
         str | None,
-        typer.Option(
-            "--weights",
-            "--detector",
-            metavar="MODEL",
-            help=MODEL_HELP,
-        ),
+        typer.Option("--weights", "--detector", metavar="MODEL", help=MODEL_HELP),
     ] = None,
     out: Out = None,
     update_manifest: Update = False,
@@ -80,10 +64,7 @@ def detector(
     limit: Limit = None,
     json_output: Json = False,
 ) -> None:
-    """Average precision, recall at false positives and landmark error on labelled photos.
-
-    Example: faceflow-ml evaluate detector --data ../shared/data/detection/val.parquet --out report
-    """
+    """Average precision, recall at false positives and landmark error on labelled photos."""
     from faceflow_ml.evaluation.data_used import samples_used
     from faceflow_ml.evaluation.photo_sources import read_labelled_photos
     from faceflow_ml.evaluation.run_detection import run_detector
@@ -111,7 +92,7 @@ def detector(
     tell(json_output, detector_rows(run.metrics))
 
 
-@app.command()
+@app.command(epilog="Example: faceflow-ml evaluate embedder --identities people/ --json")
 def embedder(
     pairs: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Pairs of photos: columns a, b, same.")
@@ -120,15 +101,13 @@ def embedder(
         Path | None,
         typer.Option(metavar="PATH", help="Their photos: Parquet, or a folder."),
     ] = None,
-    identities: Identities = None,
+    identities: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Aligned faces: Parquet, or a folder with one a person."),
+    ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(
-            "--weights",
-            "--embedder",
-            metavar="MODEL",
-            help=MODEL_HELP,
-        ),
+        typer.Option("--weights", "--embedder", metavar="MODEL", help=MODEL_HELP),
     ] = None,
     detector: Detector = None,
     out: Out = None,
@@ -140,8 +119,6 @@ def embedder(
     """Verification: on pairs of whole photos, and on aligned faces of known people.
 
     Without --pairs, --photos and --identities, all three of ../shared/data.
-
-    Example: faceflow-ml evaluate embedder --identities people/ --json
     """
     from faceflow_ml.evaluation import figures
     from faceflow_ml.evaluation.data_used import file_used, samples_used
@@ -201,7 +178,7 @@ def embedder(
     tell(json_output, rows)
 
 
-@app.command()
+@app.command(epilog="Example: faceflow-ml evaluate clustering demo/photos --json")
 def clustering(
     album: Annotated[Path, typer.Argument(metavar="ALBUM", help="A folder of photos.")],
     truth: Annotated[
@@ -225,10 +202,7 @@ def clustering(
     update_manifest: Update = False,
     json_output: Json = False,
 ) -> None:
-    """BCubed, pairwise F, purity, V-measure and expected user edits of a grouped album.
-
-    Example: faceflow-ml evaluate clustering demo/photos --json
-    """
+    """BCubed, pairwise F, purity, V-measure and expected user edits of a grouped album."""
     from faceflow_ml.album.group import group_album
     from faceflow_ml.album.schema import read_groups
     from faceflow_ml.evaluation.album_truth import TRUTH, read_album_truth
@@ -266,13 +240,13 @@ def clustering(
     tell(json_output, album_rows(run.metrics))
 
 
-@app.command()
+@app.command(epilog="Example: faceflow-ml evaluate calibrate --update-manifest")
 def calibrate(
     data: Faces = DATA / "detection",
-    identities: Identities = None,
+    identities: People = DATA / "identities",
     detector: Detector = None,
     embedder: Embedder = None,
-    out: Out = None,
+    out: ReportFolder = None,
     update_manifest: Update = False,
     threads: Threads = None,
     json_output: Json = False,
@@ -281,8 +255,6 @@ def calibrate(
 
     The detector's score threshold allows one false positive in ten photos; the embedder's match
     threshold groups random piles of people best, and the confidence of groups is fitted on them.
-
-    Example: faceflow-ml evaluate calibrate --update-manifest
     """
     from faceflow_ml.evaluation.calibration import calibrate_detector, calibrate_embedder
     from faceflow_ml.evaluation.data_used import samples_used
@@ -297,9 +269,8 @@ def calibrate(
     started = time.monotonic()
     finder = FaceDetector.from_pretrained(detector, threads=threads)
     model = FaceEmbedder.from_pretrained(embedder, threads=threads)
-    people_source = identities if identities is not None else DATA / "identities"
     photos = read_labelled_photos(data)
-    people = read_aligned_faces(people_source)
+    people = read_aligned_faces(identities)
     with progress("Photos", len(photos)) as bar:
         found = run_detector(finder, photos, on_done=bar.advance)
     with progress("Faces", len(people)) as bar:
@@ -313,7 +284,7 @@ def calibrate(
             ("detector", detector, finder.contract_id),
             ("embedder", embedder, model.contract_id),
         ],
-        [samples_used(data, photos), samples_used(people_source, people)],
+        [samples_used(data, photos), samples_used(identities, people)],
         {"detector": for_detector, "embedder": for_embedder, "trials": trials},
     )
     if update_manifest:

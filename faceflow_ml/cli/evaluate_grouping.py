@@ -9,48 +9,29 @@ from typing import Annotated
 import typer
 
 from faceflow_ml.cli._common import progress, say
+from faceflow_ml.cli._options import DATA, Embedder, Json, People, ReportFolder, Threads
 from faceflow_ml.cli._reporting import finish, make_report, prepare, tell
 from faceflow_ml.errors import ConfigError
 
-IDENTITIES = Path("../shared/data/identities")
-
 
 def grouping(
-    identities: Annotated[
-        Path,
-        typer.Option(
-            metavar="PATH",
-            help="Aligned faces of people not trained on: Parquet, or a folder with one a person.",
-        ),
-    ] = IDENTITIES,
-    embedder: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="A name, an .onnx file or models:/name@alias."),
-    ] = None,
+    identities: People = DATA / "identities",
+    embedder: Embedder = None,
     synthetic: Annotated[bool, typer.Option(help="Group albums of fictional people too.")] = True,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a model; all cores by default.")
-    ] = None,
+    threads: Threads = None,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the results as Markdown here.")
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the reliability diagram as PNG here.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Write report.json here."),
-    ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the report as one JSON document.")
-    ] = False,
+    out: ReportFolder = None,
+    json_output: Json = False,
 ) -> None:
     """Ways to group on piles of labelled faces, and how true the confidence of groups is.
 
     Each way is tuned on piles of one half of the people and checked on the other. The album and
     the pairs of photos, which measure the product, take no part.
-
-    Example: faceflow-ml evaluate grouping --page docs/grouping.md
     """
     import os
 

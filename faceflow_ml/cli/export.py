@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
+from faceflow_ml.cli._options import Json
 
 if TYPE_CHECKING:
     from faceflow_ml.export.formats import Precision
@@ -19,7 +20,9 @@ Checkpoint = Annotated[
     Path, typer.Option("--checkpoint", metavar="FILE", help="A checkpoint of faceflow-ml train.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
-Name = Annotated[str | None, typer.Option("--name", help="Of the model; its architecture's name.")]
+Name = Annotated[
+    str | None, typer.Option("--name", help="Of the model; its architecture's by default.")
+]
 PrecisionOption = Annotated[
     Literal["fp32", "fp16", "int8"],
     typer.Option("--precision", help="fp32, fp16 (half the size) or int8 (integer arithmetic)."),
@@ -28,7 +31,6 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="PATH", help="Photos to compare on; int8 needs them."),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command(
@@ -40,7 +42,7 @@ def detector(
     name: Name = None,
     precision: PrecisionOption = "fp32",
     data: Data = None,
-    as_json: JsonFlag = False,
+    as_json: Json = False,
 ) -> None:
     """Export a face detector, and compare it with PyTorch."""
     _export("detector", checkpoint, out, name, precision, data, as_json)
@@ -55,7 +57,7 @@ def embedder(
     name: Name = None,
     precision: PrecisionOption = "fp32",
     data: Data = None,
-    as_json: JsonFlag = False,
+    as_json: Json = False,
 ) -> None:
     """Export a face embedder, and compare it with PyTorch."""
     _export("embedder", checkpoint, out, name, precision, data, as_json)

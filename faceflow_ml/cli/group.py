@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, progress, say
+from faceflow_ml.cli._options import Detector, Embedder, MinScore
 
 if TYPE_CHECKING:
     from faceflow_ml.album.group import GroupResult
@@ -25,18 +26,9 @@ def group(
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the content of groups.json on stdout.")
     ] = False,
-    detector: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="A name, an .onnx file or models:/name@alias."),
-    ] = None,
-    embedder: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="A name, an .onnx file or models:/name@alias."),
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Least score of a face; the detector's own by default."),
-    ] = None,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    min_score: MinScore = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -51,7 +43,9 @@ def group(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where results are kept between runs; OUT/.cache."),
+        typer.Option(
+            metavar="DIR", help="Where results are kept between runs; .cache in --out by default."
+        ),
     ] = None,
 ) -> None:
     """Find, group and show everyone in a folder of photos.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
+from faceflow_ml.cli._options import Json
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config
 
 app = typer.Typer()
@@ -17,15 +18,14 @@ ConfigFile = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the file's."),
+    typer.Argument(metavar="KEY=VALUE", help="Values that override the file's."),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 @app.command(
     epilog="Example: faceflow-ml train detector --config configs/detector/cpu.yaml run.epochs=20"
 )
-def detector(config: ConfigFile, overrides: Overrides = None, as_json: JsonFlag = False) -> None:
+def detector(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Train the face detector; the same command goes on after a kill."""
     _train(load_config(DetectorConfig, config, overrides or []), as_json)
 
@@ -33,7 +33,7 @@ def detector(config: ConfigFile, overrides: Overrides = None, as_json: JsonFlag 
 @app.command(
     epilog="Example: faceflow-ml train embedder --config configs/embedder/debug.yaml run.seed=1"
 )
-def embedder(config: ConfigFile, overrides: Overrides = None, as_json: JsonFlag = False) -> None:
+def embedder(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Train the face embedder; the same command goes on after a kill."""
     _train(load_config(EmbedderConfig, config, overrides or []), as_json)
 

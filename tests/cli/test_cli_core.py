@@ -169,9 +169,17 @@ def test_a_reader_that_goes_away_is_no_error(cli: Callable) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("name", ["group", "dedupe", "detect", "embed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("group", "dedupe", "detect", "embed", "data synth", "bench", "bench scale"),
+        *("train detector", "train embedder", "export detector", "export embedder"),
+        *("evaluate detector", "evaluate embedder", "evaluate clustering", "evaluate grouping"),
+        "evaluate calibrate",
+    ],
+)
 def test_every_command_has_help_with_an_example(name: str) -> None:
-    result = CliRunner().invoke(app, [name, "--help"])
+    result = CliRunner().invoke(app, [*name.split(), "--help"])
     assert result.exit_code == 0
-    assert f"faceflow-ml {name} " in result.stdout
+    assert f"Example: faceflow-ml {name} " in result.stdout
     assert "--json" in result.stdout
