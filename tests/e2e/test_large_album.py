@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from .conftest import Visit
 from .screens import create_album, sign_in
@@ -26,27 +26,41 @@ def test_grid_of_twenty_thousand_photos(server: str, visit: Visit) -> None:
             break
     expect(page.locator('[data-index="19999"]')).to_be_visible()
     assert cells.count() < 150
-    frames = page.evaluate(
-        """async () => {
-          const times = [];
-          let last = performance.now();
-          for (let step = 0; step < 90; step += 1) {
-            window.scrollBy(0, -400);
-            await new Promise(requestAnimationFrame);
-            times.push(performance.now() - last);
-            last = performance.now();
-          }
-          return times.sort((a, b) => a - b);
-        }"""
-    )
-    # A busy machine makes some wait; a grid that is not smooth has hardly any that are quick.
-    assert frames[len(frames) // 4] < 50, frames
+    assert _work_of_scrolling(page, steps=90) < 16, "more than a frame of a 60 Hz screen"
     # Keyboard: to the last photo and back to the first.
     cells.first.get_by_role("button").focus()
     page.keyboard.press("End")
     expect(page.locator('[data-index="19999"]')).to_be_focused()
     page.keyboard.press("Home")
     expect(page.locator('[data-index="0"]')).to_be_focused()
+
+
+def _work_of_scrolling(page: Page, steps: int) -> float:
+    """Milliseconds of processor time that the page takes for a frame of scrolling, on average.
+
+    Not the time between frames: that is the machine's, which may have other things to do.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        (seconds,) = (one["value"] for one in metrics if one["name"] == "TaskDuration")
+        return float(seconds) * 1000
+
+    before = spent()
+    page.evaluate(
+        """async (steps) => {
+          for (let step = 0; step < steps; step += 1) {
+            window.scrollBy(0, -400);
+            await new Promise(requestAnimationFrame);
+          }
+        }""",
+        steps,
+    )
+    work = (spent() - before) / steps
+    session.detach()
+    return work
 
 
 def _many_photos(route: Route) -> None:
