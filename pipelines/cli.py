@@ -12,6 +12,7 @@ from faceflow_ml.cli._common import emit_json, fail, say
 from faceflow_ml.errors import ConfigError
 from pipelines import DEFAULT_CONFIG
 from pipelines.aws import aws_failures
+from pipelines.options import Json, Parameters, read_parameters
 
 if TYPE_CHECKING:
     from faceflow_ml.inference.pretrained import Kind
@@ -28,11 +29,6 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Values that override the file's."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Of the pipeline; repeatable."),
 ]
 OnSageMaker = Annotated[bool, typer.Option("--sagemaker", help="On SageMaker, not here.")]
 Kinds = Annotated[
@@ -83,8 +79,10 @@ def run(
     Where local.approval is automatic, what was registered is approved and deployed.
     """
     loaded = _load(config, overrides)
-    values = _parameters(parameter)
+    values = read_parameters(parameter)
     if sagemaker:
+        if fresh or no_cache:
+            raise ConfigError("--fresh and --no-cache are for this machine, not for --sagemaker")
         from pipelines.start import start_on_sagemaker
 
         arn = start_on_sagemaker(loaded, values)
@@ -190,16 +188,6 @@ def _deployer(config: PipelineConfig, sagemaker: bool) -> Any:
     from pipelines.deployment.local import LocalDeployer
 
     return LocalDeployer(config, notice=say)
-
-
-def _parameters(words: list[str] | None) -> dict[str, str]:
-    values = {}
-    for word in words or []:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"expected NAME=VALUE, got {word!r}")
-        values[name] = value
-    return values
 
 
 def _kinds(words: list[str] | None) -> list[Kind]:

@@ -6,14 +6,16 @@ Every command is a program for a Processing job too: without options it reads an
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
-from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.errors import ConfigError
+from pipelines.aws import aws_failures
+from pipelines.job import base_dir
+from pipelines.options import Json, Parameters, read_parameters
 
 if TYPE_CHECKING:
     from faceflow_ml import FaceEmbedder
@@ -27,7 +29,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Embedder = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name, path or models:/ URI; the shipped one by default."),
@@ -42,7 +43,7 @@ Folder = Annotated[Path | None, typer.Option(metavar="DIR")]
 def _processing(kind: str, name: str, given: Path | None) -> Path:
     if given is not None:
         return given
-    return Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml") / "processing" / kind / name
+    return base_dir() / "processing" / kind / name
 
 
 def _input(name: str, given: Path | None) -> Path:
@@ -245,18 +246,14 @@ def schedule(
         str, typer.Option(help="cron(...) or rate(...).")
     ] = "cron(0 3 ? * MON *)",
     timezone: str = "UTC",
-    parameter: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Of the pipeline; repeatable.")
-    ] = None,
+    parameter: Parameters = None,
     dead_letter_arn: str | None = None,
     disable: Annotated[bool, typer.Option("--disable", help="Keep it, but start nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the schedule.")] = False,
-    endpoint_url: Annotated[str | None, typer.Option(help="Of the scheduler, for tests.")] = None,
     as_json: Json = False,
 ) -> None:
     """Create or update the weekly schedule on EventBridge Scheduler; may be repeated."""
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
     from pydantic import ValidationError
 
     from pipelines.retraining.schedule import Schedule, remove_schedule, upsert_schedule
@@ -271,32 +268,20 @@ def schedule(
                 role_arn=role_arn,
                 expression=expression,
                 timezone=timezone,
-                parameters=_parameters(parameter or []),
+                parameters=read_parameters(parameter),
                 dead_letter_arn=dead_letter_arn,
                 enabled=not disable,
             )
         except ValidationError as error:
             first = error.errors()[0]
             raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    try:
-        client = boto3.client("scheduler", endpoint_url=endpoint_url)
-        outcome: str
+    outcome: str
+    with aws_failures():
+        client = boto3.client("scheduler")
         if wanted is not None:
             outcome = upsert_schedule(client, wanted)
         else:
             outcome = "removed" if remove_schedule(client, name, group) else "absent"
-    except (BotoCoreError, ClientError) as error:
-        raise FaceFlowError(f"EventBridge Scheduler: {error}") from error
     say(f"{name}: {outcome}")
     if as_json:
         emit_json({"name": name, "outcome": outcome})
-
-
-def _parameters(words: list[str]) -> dict[str, str]:
-    parameters = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ConfigError(f"--parameter {word}: expected NAME=VALUE")
-        parameters[name] = value
-    return parameters

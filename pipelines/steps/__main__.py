@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from faceflow_ml.cli._common import say, unwind_on_sigterm
-from faceflow_ml.errors import ConfigError, FaceFlowError
-from faceflow_ml.files import atomic_write_text
+from faceflow_ml.errors import ConfigError
 from faceflow_ml.inference.pretrained import Kind
+from pipelines.job import run_commands
 
 app = typer.Typer(help="Jobs of the pipeline.", no_args_is_help=True, add_completion=False)
 
 Folder = Annotated[Path, typer.Option(metavar="DIR")]
 KindArgument = Annotated[str, typer.Argument(metavar="detector|embedder")]
-_MESSAGE_CHARACTERS = 1024  # SageMaker shows no more
 
 
 @app.command()
@@ -74,17 +70,5 @@ def _kind(text: str) -> Kind:
     raise ConfigError(f"expected detector or embedder, got {text!r}")
 
 
-def main() -> None:
-    """Run a job; why it failed is left where SageMaker looks for it."""
-    unwind_on_sigterm()
-    try:
-        app()
-    except FaceFlowError as error:
-        say(f"error: {error}")
-        base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
-        atomic_write_text(base / "output/message", str(error)[:_MESSAGE_CHARACTERS])
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
-
-
 if __name__ == "__main__":
-    main()
+    run_commands(app, "python -m pipelines.steps")

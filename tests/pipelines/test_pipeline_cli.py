@@ -20,6 +20,7 @@ DEBUG = str(CONFIGS / "debug.yaml")
     [
         (["run", "-p", "EmbedderMinimum"], "expected NAME=VALUE"),
         (["run", "colour=red"], "colour"),
+        (["run", "--sagemaker", "--fresh"], "are for this machine"),
         (["compile", "--out", "x.json", "--config", "nothing.yaml"], "nothing.yaml"),
         (["deploy", "--kind", "cat"], "--kind is detector or embedder, not cat"),
         (["deploy", "--version", "3"], "--version needs one --kind"),

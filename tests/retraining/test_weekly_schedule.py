@@ -96,9 +96,11 @@ def test_a_schedule_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
         schedule(**changes)
 
 
-def test_the_command(scheduler: Any, endpoint: str) -> None:
+@pytest.mark.usefixtures("scheduler")
+def test_the_command(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     command = [sys.executable, "-m", "pipelines.retraining", "schedule", "--pipeline-arn", PIPELINE]
-    command += ["--role-arn", ROLE, "--endpoint-url", endpoint, "--parameter", "Needed=7", "--json"]
+    command += ["--role-arn", ROLE, "--parameter", "Needed=7", "--json"]
     outcomes = [
         json.loads(
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=180).stdout
@@ -112,7 +114,6 @@ def test_the_command(scheduler: Any, endpoint: str) -> None:
         capture_output=True,
         text=True,
         timeout=180,
-        env={**os.environ},
     )
     assert bad.returncode == 2 and "expression" in bad.stderr
 
