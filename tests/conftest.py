@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process
+# that they start, which the tests of interrupting one need not to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Run by Locust, not by pytest: importing it replaces sockets and threads by gevent's.
 collect_ignore = ["load/locustfile.py"]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -86,7 +86,7 @@ def test_a_folder_without_photos_says_so(toy_models, tmp_path: Path) -> None:
     assert read_groups(out / "groups.json").photos == ()
 
 
-PHOTOS = 480
+PHOTOS = 288
 """Enough that a run is still at work when it is killed, also on a busy machine."""
 
 
