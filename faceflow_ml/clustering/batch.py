@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -136,17 +136,30 @@ class Problem:
         return _by_decreasing_size(labels)
 
 
+class Options(TypedDict, total=False):
+    """What `cluster_faces` may be told besides vectors, for functions that pass it on."""
+
+    photo_ids: Sequence[Any] | NDArray[Any] | None
+    must_link: Iterable[Sequence[int]]
+    cannot_link: Iterable[Sequence[int]]
+    quality: ArrayLike | None
+    min_quality: float
+    method: Method
+    threshold: float
+    min_cluster_size: int
+
+
 def prepare(
     vectors: ArrayLike,
-    photo_ids: Sequence[Any] | NDArray[Any] | None,
-    must_link: Iterable[Sequence[int]],
-    cannot_link: Iterable[Sequence[int]],
+    photo_ids: Sequence[Any] | NDArray[Any] | None = None,
+    must_link: Iterable[Sequence[int]] = (),
+    cannot_link: Iterable[Sequence[int]] = (),
     *,
-    quality: ArrayLike | None,
-    min_quality: float,
-    method: Method,
-    threshold: float,
-    min_cluster_size: int,
+    quality: ArrayLike | None = None,
+    min_quality: float = MIN_QUALITY,
+    method: Method = "hdbscan",
+    threshold: float = THRESHOLD,
+    min_cluster_size: int = 2,
 ) -> Problem:
     """Check the arguments of `cluster_faces`, which describes them and what is raised."""
     faces = checked_vectors(vectors)

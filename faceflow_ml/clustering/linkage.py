@@ -147,13 +147,14 @@ def agglomerate(
     root = np.arange(m)
     # What no chain of edges connects is never joined, so that each part is a problem of its own.
     for members, first, second in _parts(m, pairs):
-        part = _Part(groups, members, founder, threshold, small_margin, cohesion)
+        part = _Part(groups.take(members), founder[members], threshold, small_margin, cohesion)
         root[members] = members[part.join(first, second)]
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
 
 def _parts(m: int, pairs: SimilarPairs) -> Iterator[tuple[NDArray[np.int64], list[int], list[int]]]:
-    """Connected parts of two vertices or more: members, and edges between their positions."""
+    """Connected parts of two vertices or more: members by number, and edges between their
+    positions, the lower one first."""
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs.first, pairs.second)), shape=(m, m))
     count, part = connected_components(graph, directed=False)
     order = np.argsort(part, kind="stable")
@@ -170,30 +171,25 @@ def _parts(m: int, pairs: SimilarPairs) -> Iterator[tuple[NDArray[np.int64], lis
 
 
 class _Part:
-    """Agglomeration of some groups, which are numbered from 0 here."""
+    """Agglomeration of groups that are its own to change."""
 
     def __init__(
         self,
         groups: Groups,
-        members: NDArray[np.int64],
         founder: NDArray[np.bool_],
         threshold: float,
         small_margin: float,
         cohesion: float,
     ) -> None:
-        chosen = members.tolist()
         self._threshold, self._small_margin = threshold, small_margin
         self._cohesion = cohesion
-        self._sums = groups.sums[members]
-        self._counts = groups.counts[members].astype(np.float64)
-        self._photos = [set(groups.photos[g]) for g in chosen]
-        number = {g: k for k, g in enumerate(chosen)}
-        self._forbidden = [
-            {number[other] for other in groups.forbidden[g] if other in number} for g in chosen
-        ]
-        self._founder = founder[members].tolist()
-        self._version = [0] * len(chosen)
-        self._near: list[set[int]] = [set() for _ in chosen]
+        self._sums = groups.sums  # added to in place: the part has its own
+        self._counts = groups.counts.astype(np.float64)
+        self._photos = [set(photos) for photos in groups.photos]
+        self._forbidden = [set(others) for others in groups.forbidden]
+        self._founder = founder.tolist()
+        self._version = [0] * len(groups)
+        self._near: list[set[int]] = [set() for _ in range(len(groups))]
         self._heap: list[tuple[float, int, int, int, int]] = []
 
     def join(self, first: list[int], second: list[int]) -> NDArray[np.int64]:
@@ -202,7 +198,7 @@ class _Part:
         parent = np.arange(m)
         starts: list[list[int]] = [[] for _ in range(m)]
         for a, b in zip(first, second, strict=True):
-            starts[max(a, b)].append(min(a, b))
+            starts[b].append(a)
         for b, candidates in enumerate(starts):
             if candidates:
                 self._meet(b, candidates)

@@ -7,20 +7,13 @@ neighbouring rounds. Every problem is small but the last, which has groups in pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faceflow_ml.clustering.batch import (
-    MIN_QUALITY,
-    THRESHOLD,
-    Method,
-    Problem,
-    group_units,
-    prepare,
-)
+from faceflow_ml.clustering.batch import Options, Problem, group_units, prepare
 
 FAN_IN = 8
 """Shards that are merged at a time."""
@@ -31,16 +24,9 @@ SMALLEST = 2_000
 def cluster_sharded(
     vectors: ArrayLike,
     shards: Sequence[Any] | NDArray[Any],
-    photo_ids: Sequence[Any] | NDArray[Any] | None = None,
-    must_link: Iterable[Sequence[int]] = (),
-    cannot_link: Iterable[Sequence[int]] = (),
     *,
-    quality: ArrayLike | None = None,
-    min_quality: float = MIN_QUALITY,
-    method: Method = "hdbscan",
-    threshold: float = THRESHOLD,
-    min_cluster_size: int = 2,
     smallest: int = SMALLEST,
+    **options: Unpack[Options],
 ) -> NDArray[np.int64]:
     """`cluster_faces` for very many faces, by shards.
 
@@ -51,9 +37,8 @@ def cluster_sharded(
         vectors: (n, d) float, L2-normalised.
         shards: n strings or n integers: the day of each face, say. Shards are taken in order, and
             neighbours are merged first.
-        photo_ids, must_link, cannot_link, quality, min_quality, method, threshold,
-            min_cluster_size: as for `cluster_faces`.
         smallest: faces; shards are put together, in order, until they hold so many.
+        options: those of `cluster_faces`, by name.
 
     Returns:
         (n,) int64 as of `cluster_faces`.
@@ -61,17 +46,7 @@ def cluster_sharded(
     Raises:
         ValueError: as of `cluster_faces`; there is not one shard a face.
     """
-    problem = prepare(
-        vectors,
-        photo_ids,
-        must_link,
-        cannot_link,
-        quality=quality,
-        min_quality=min_quality,
-        method=method,
-        threshold=threshold,
-        min_cluster_size=min_cluster_size,
-    )
+    problem = prepare(vectors, **options)
     days = np.asarray(shards)
     n = len(problem.order)
     if days.shape != (n,) or (n and days.dtype.kind not in "iuUS"):
