@@ -27,6 +27,7 @@ from pipelines.deployment.weights import merge_weights
 from pipelines.kinds import KINDS
 from pipelines.local.state import locked
 from pipelines.mlflow_registry import CHALLENGER, MlflowRegistry
+from pipelines.programs import command_line
 from pipelines.registry import APPROVED, REJECTED, Version
 
 _STATE = "deployment.json"
@@ -251,8 +252,9 @@ class LocalDeployer:
         log = self._root / "servers" / "after-contract-change.log"
         try:
             with log.open("ab") as output:
+                words = command_line(command)
                 code = subprocess.run(
-                    command, env=environment, stdout=output, stderr=output, check=False
+                    words, env=environment, stdout=output, stderr=output, check=False
                 ).returncode
         except OSError as error:
             raise FaceFlowError(f"cannot start {command[0]}: {error.strerror}") from error

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
+from pipelines.programs import command_line, last_line
 
 _SECONDS = 60.0  # for one answer, as SageMaker allows
 _STOP_SECONDS = 30.0
@@ -108,8 +109,7 @@ def start_server(
         FaceFlowError: it ends, or does not answer /ping in time; its last words are in it.
     """
     port = _free_port()
-    words = [sys.executable if command[0] == "python" else command[0], *command[1:]]
-    words += ["serve", "--port", str(port), "--model-dir", str(model_dir)]
+    words = [*command_line(command), "serve", "--port", str(port), "--model-dir", str(model_dir)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -126,7 +126,8 @@ def start_server(
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise FaceFlowError(
-                    f"the server ended with code {process.returncode}: {_tail(log)} (log: {log})"
+                    f"the server ended with code {process.returncode}: "
+                    f"{last_line(log) or 'no output'} (log: {log})"
                 )
             if server.ready():
                 return server
@@ -157,8 +158,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

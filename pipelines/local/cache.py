@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from faceflow_ml.data.fingerprint import fingerprint_files
 from faceflow_ml.files import atomic_write_text
@@ -26,9 +27,6 @@ KEYS = {
         "InputDataConfig",
     ),
 }
-_DURATION = re.compile(
-    r"P?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -94,15 +92,14 @@ class StepCache:
 
 
 def parse_duration(text: str) -> timedelta:
-    """An ISO 8601 duration of days, hours and minutes.
+    """An ISO 8601 duration; SageMaker takes lower case too, and none of the leading P.
 
     >>> parse_duration("P30DT1H")
     datetime.timedelta(days=30, seconds=3600)
+    >>> parse_duration("t12h")
+    datetime.timedelta(seconds=43200)
     """
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"expected a duration such as P30D, got {text!r}")
-    return timedelta(**{name: int(number or 0) for name, number in match.groupdict().items()})
+    return TypeAdapter(timedelta).validate_python("P" + text.upper().removeprefix("P"))
 
 
 def code_fingerprint() -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.reports import now
 from pipelines.definition.check import all_steps
 from pipelines.local.cache import StepCache
 from pipelines.local.expressions import Scope, evaluate, holds
 from pipelines.local.graph import dependencies, not_chosen
 from pipelines.local.jobs import Job, Machine, run_processing, run_training
-from pipelines.local.state import ExecutionState, StepState, now
+from pipelines.local.state import ExecutionState, StepState
 
 Register = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 """Registers a model: called with a key that is the same in every attempt, and a

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from faceflow_ml.files import atomic_write_text
 from pipelines.archives import MODEL_ARCHIVE, pack
 from pipelines.local.objects import LocalStore
 from pipelines.local.process import Outcome, run_program
+from pipelines.programs import command_line
 
 BASE = "/opt/ml"
 _HOST = "algo-1"
@@ -68,7 +68,7 @@ class Job:
 
     def translate(self, text: str) -> str:
         """A word of a command line or environment, with /opt/ml replaced."""
-        return text.replace(BASE, str(self.base)) if BASE in text else text
+        return text.replace(BASE, str(self.base))
 
 
 def run_processing(
@@ -93,7 +93,7 @@ def run_processing(
     application = request["AppSpecification"]
     command = application.get("ContainerEntrypoint") or _image(application["ImageUri"], machine)
     outcome = _run(
-        job, [*command, *application.get("ContainerArguments", [])], request, {}, machine, stop
+        job, [*command, *application.get("ContainerArguments", [])], request, machine, stop
     )
     if outcome.code:
         raise FaceFlowError(_reason(job.base / "output/message", outcome))
@@ -138,9 +138,8 @@ def run_training(
         local = job.inside(checkpoints.get("LocalPath", f"{BASE}/checkpoints"))
         local.parent.mkdir(parents=True, exist_ok=True)
         local.symlink_to(kept.resolve(), target_is_directory=True)
-    hyperparameters = dict(request.get("HyperParameters", {}))
     config = job.base / "input/config"
-    _write(config / "hyperparameters.json", hyperparameters)
+    _write(config / "hyperparameters.json", request.get("HyperParameters", {}))
     _write(
         config / "inputdataconfig.json",
         {c["ChannelName"]: {"TrainingInputMode": c.get("InputMode", "File")} for c in channels},
@@ -148,8 +147,7 @@ def run_training(
     hosts = {"current_host": _HOST, "hosts": [_HOST], "network_interface_name": "lo"}
     _write(config / "resourceconfig.json", hosts)
     command = _image(request["AlgorithmSpecification"]["TrainingImage"], machine)
-    variables = _sagemaker_variables(job, hyperparameters, [c["ChannelName"] for c in channels])
-    outcome = _run(job, [*command, "train"], request, variables, machine, stop)
+    outcome = _run(job, [*command, "train"], request, machine, stop)
     if outcome.code:
         raise FaceFlowError(_reason(job.base / "output/failure", outcome))
     output = f"{request['OutputDataConfig']['S3OutputPath']}/{job.name}/output"
@@ -168,44 +166,20 @@ def run_training(
     }
 
 
-def _sagemaker_variables(
-    job: Job, hyperparameters: Mapping[str, str], channels: list[str]
-) -> dict[str, str]:
-    """What SageMaker's training toolkit sets from the files that it finds."""
-    return {
-        "SM_HPS": json.dumps(hyperparameters),
-        "SM_HOSTS": json.dumps([_HOST]),
-        "SM_CURRENT_HOST": _HOST,
-        "SM_CHANNELS": json.dumps(sorted(channels)),
-        **{f"SM_CHANNEL_{c.upper()}": str(job.base / "input/data" / c) for c in channels},
-        "SM_INPUT_DIR": str(job.base / "input"),
-        "SM_INPUT_CONFIG_DIR": str(job.base / "input/config"),
-        "SM_MODEL_DIR": str(job.base / "model"),
-        "SM_OUTPUT_DIR": str(job.base / "output"),
-        "SM_OUTPUT_DATA_DIR": str(job.base / "output/data"),
-        "SM_CHECKPOINT_DIR": str(job.base / "checkpoints"),
-        "TRAINING_JOB_NAME": job.name,
-    }
-
-
 def _run(
     job: Job,
     command: list[str],
     request: Mapping[str, Any],
-    variables: Mapping[str, str],
     machine: Machine,
     stop: threading.Event,
 ) -> Outcome:
     environment = {
         **os.environ,
         **{name: job.translate(value) for name, value in request.get("Environment", {}).items()},
-        **variables,
         "SAGEMAKER_BASE_DIR": str(job.base),
         **machine.environment,
     }
-    words = [job.translate(word) for word in command]
-    if words[0] == "python":
-        words[0] = sys.executable
+    words = command_line([job.translate(word) for word in command])
     limit = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_SECONDS)
     return run_program(
         words, job.folder, environment=environment, log=job.log, seconds=limit, stop=stop

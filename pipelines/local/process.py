@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceflow_ml.errors import FaceFlowError
+from pipelines.programs import last_line
 
 _LOCK, _GROUP = "program.lock", "program.pid"
 _TELL_GROUP = 'echo $$ > "$0" && exec "$@"'  # by the program itself: no kill comes between
@@ -81,7 +82,7 @@ def run_program(
     try:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return Outcome(process.wait(timeout=0.2), _last_line(log))
+                return Outcome(process.wait(timeout=0.2), last_line(log))
             if stop.is_set():
                 raise StoppedError("stopped")
             if time.monotonic() > deadline:
@@ -126,10 +127,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=grace)
             return
-
-
-def _last_line(log: Path) -> str:
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - 4096))
-        lines = stream.read().decode("utf-8", "replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

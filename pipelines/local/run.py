@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import PipelineConfig
-from pipelines.definition.compile import compile_definition, to_json
+from pipelines.definition.compile import compile_definition
 from pipelines.kinds import KINDS
 from pipelines.local.cache import StepCache, code_fingerprint
 from pipelines.local.execute import Execution, Home, Notice, Register, merge_parameters
@@ -54,7 +54,6 @@ def run_local(
     """
     definition = compile_definition(config)
     if not cached:
-        definition = json.loads(to_json(definition))
         for step in definition["Steps"]:
             step.pop("CacheConfig", None)
     root = config.local.root.resolve()

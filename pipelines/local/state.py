@@ -10,12 +10,13 @@ import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.reports import now
 from faceflow_ml.files import atomic_write_text
+from pipelines.definition.compile import to_json
 
 StepStatus = Literal["Executing", "Succeeded", "Failed"]
 STATE, DEFINITION = "state.json", "definition.json"
@@ -73,7 +74,7 @@ def begin(
     """The newest execution of this definition and these parameters that is not at its end, or a
     new one, with its folder."""
     executions = root / "executions"
-    text = json.dumps(definition, indent=2) + "\n"
+    text = to_json(definition)
     if not fresh:
         for file in sorted(
             executions.glob(f"*/{STATE}"), key=lambda f: f.stat().st_mtime, reverse=True
@@ -93,16 +94,9 @@ def begin(
     return state, folder
 
 
-def now() -> str:
-    """UTC to the second, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @contextmanager
-def locked(file: Path, *, what: str) -> Iterator[int]:
+def locked(file: Path, *, what: str) -> Iterator[None]:
     """Hold a lock file for a ``with`` block; the system lets go of it when the process dies.
-
-    Yields its file descriptor, which a child that inherits it holds on to as well.
 
     Raises:
         FaceFlowError: another process holds it.
@@ -114,6 +108,6 @@ def locked(file: Path, *, what: str) -> Iterator[int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FaceFlowError(f"{what} is in use by another process") from error
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,9 +53,6 @@ def main(words: list[str]) -> None:
     model = json.loads((Path(options["--model-dir"]) / "fake.json").read_text())
     if model.get("dead"):
         sys.exit("the model cannot be loaded")
-    hold = os.environ.get("HOLD_SERVER")
-    while hold and Path(hold).exists():
-        pass
     address = ("127.0.0.1", int(options["--port"]))
     http.server.ThreadingHTTPServer(address, make_handler(model)).serve_forever()
 

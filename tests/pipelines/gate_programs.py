@@ -31,7 +31,7 @@ def prepare() -> None:
 
 def train() -> None:
     """A model."""
-    (Path(os.environ["SM_MODEL_DIR"]) / "model").write_text("weights")
+    (Path(os.environ["SAGEMAKER_BASE_DIR"]) / "model/model").write_text("weights")
 
 
 def evaluate() -> None:

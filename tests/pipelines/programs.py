@@ -81,18 +81,17 @@ def wait(folder: str, text: str) -> None:
 def train() -> None:
     """A training job: counts its attempts in a checkpoint and leaves a model."""
     _count("train")
-    checkpoint = Path(os.environ["SM_CHECKPOINT_DIR"]) / "attempts"
+    checkpoint = BASE / "checkpoints/attempts"
     attempts = int(checkpoint.read_text()) + 1 if checkpoint.exists() else 1
     checkpoint.write_text(str(attempts))
     hold("train")
     model = {
         "attempts": attempts,
         "hyperparameters": json.loads((BASE / "input/config/hyperparameters.json").read_text()),
-        "hps": json.loads(os.environ["SM_HPS"]),
-        "train": (Path(os.environ["SM_CHANNEL_TRAIN"]) / "value.txt").read_text(),
+        "train": (BASE / "input/data/train/value.txt").read_text(),
         "host": json.loads((BASE / "input/config/resourceconfig.json").read_text())["current_host"],
     }
-    (Path(os.environ["SM_MODEL_DIR"]) / "model.json").write_text(json.dumps(model))
+    (BASE / "model/model.json").write_text(json.dumps(model))
 
 
 if __name__ == "__main__":

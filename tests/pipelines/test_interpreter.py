@@ -105,7 +105,6 @@ def test_a_training_job_leaves_a_model_and_checkpoints(tmp_path: Path, make_home
     assert model == {
         "attempts": 1,
         "hyperparameters": {"config": "small", "run.epochs": "3"},
-        "hps": {"config": "small", "run.epochs": "3"},
         "train": "x",
         "host": "algo-1",
     }
