@@ -26,14 +26,20 @@ PORT ?= 8000
 MINUTES ?= 60
 BENCH_PHOTOS ?= 1000
 MLFLOW_PORT ?= 5000
+ENV ?= dev
+TAG ?=
+FROM ?=
+ARGS ?=
+DRY_RUN ?=
 
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app mlflow images docs lock clean
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app mlflow images docs lock clean \
+	bootstrap build-ml push-ml plan deploy-api deploy-workers sagemaker-deploy
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(FULL) ## install everything for development into .venv
 
@@ -78,6 +84,32 @@ images: ## build the containers of the models: CPU and GPU
 	for task in embedding detection; do for device in cpu gpu; do \
 		docker build --file serving/Dockerfile --target "$$task-$$device" \
 			--tag "faceflow-$$task:$$device" .; done; done
+
+# Delivery: ENV=dev|prod; TAG=version, the commit by default; FROM=registry to copy images from;
+# ARGS for what is called; DRY_RUN=1 prints the commands. They need no environment of Python's.
+DELIVER = $(or $(PYTHON),$(wildcard $(PY)),python3) infra/deliver.py $@ --environment "$(ENV)" $(if $(TAG),--tag "$(TAG)") \
+	$(if $(FROM),--from-registry "$(FROM)") $(if $(DRY_RUN),--dry-run) $(if $(ARGS),-- $(ARGS))
+
+bootstrap: ## a new account: Terraform's state, roles for the workflows; ENV=dev, ARGS='-var=...'
+	@$(DELIVER)
+
+build-ml: ## build the containers of the models for SageMaker
+	@$(DELIVER)
+
+push-ml: ## the same, and into the account's registry
+	@$(DELIVER)
+
+plan: ## what Terraform would change in ENV=dev
+	@$(DELIVER)
+
+deploy-api: ## build, push and apply the API; ENV=dev, TAG=an older version rolls back
+	@$(DELIVER)
+
+deploy-workers: ## the same for the functions of ingestion and jobs
+	@$(DELIVER)
+
+sagemaker-deploy: ## registered models to the endpoints; ARGS='--kind embedder --approve'
+	@$(DELIVER)
 
 bench-app: $(FULL) ## measure the application: an hour, or MINUTES=number
 	$(PY) -m tests.load.bench --minutes $(MINUTES) --photos $(BENCH_PHOTOS) --out docs/benchmarks-app.md
