@@ -92,3 +92,8 @@ output "alarm_names" {
   description = "Every alarm."
   value       = module.monitoring.alarm_names
 }
+
+output "image_tags" {
+  description = "Tags of the images that run."
+  value       = var.image_tags
+}

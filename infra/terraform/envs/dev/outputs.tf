@@ -92,3 +92,8 @@ output "alarm_names" {
   description = "Every alarm."
   value       = module.faceflow.alarm_names
 }
+
+output "image_tags" {
+  description = "Tags of the images that run."
+  value       = module.faceflow.image_tags
+}
