@@ -1,5 +1,6 @@
 """Starts the application: ``python -m api --host 127.0.0.1 --port 8000 --data DIR``; other work on
-what it keeps: ``python -m api reembed --data DIR``, ``consent``, ``export-corrections``."""
+what it keeps: ``python -m api reembed --data DIR``, ``consent``, ``export-corrections``,
+``restore``."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from api.commands import Data, consent, export_corrections, settings_of
+from api.commands import Data, consent, export_corrections, restore, settings_of
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
@@ -19,6 +20,7 @@ from api.reembed import reembed_albums
 app = typer.Typer(add_completion=False)
 app.command()(consent)
 app.command()(export_corrections)
+app.command()(restore)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""Commands beside serving: consent to training, and the export of corrections."""
+"""Commands beside serving: consent to training, the export of corrections, restoring."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,49 @@ def export_corrections(out: Out, data: Data = None, as_json: JsonFlag = False) -
     )
     if as_json:
         typer.echo(json.dumps(asdict(done)))
+
+
+def restore(
+    at: Annotated[datetime, typer.Option(help="When all was well, UTC.")],
+    backup: Annotated[
+        str | None, typer.Option(help="ARN of a backup, in place of point-in-time recovery.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace rows that are there: they are wrong.")
+    ] = False,
+) -> None:
+    """Bring back rows and objects that an account on AWS has lost. See RUNBOOK.md first.
+
+    Example: python -m api restore --at 2026-05-06T07:08:09
+    """
+    # One machine needs no boto3.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from api.aws import boto_clients, load_aws_settings
+    from api.objects.s3_store import Buckets
+    from api.restore import restore as bring_back
+
+    try:
+        aws, client = load_aws_settings(), boto_clients()
+        moment = at.replace(tzinfo=UTC)
+        if moment > datetime.now(UTC):
+            raise ValueError("--at is in the future")
+        done = bring_back(
+            client("dynamodb"),
+            client("s3"),
+            aws.table,
+            Buckets(aws.raw_bucket, aws.derived_bucket, aws.embeddings_bucket, aws.exports_bucket),
+            moment,
+            backup=backup,
+            overwrite=overwrite,
+        )
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    except (BotoCoreError, ClientError, OSError) as error:
+        typer.echo(f"error: {error}; what was done stays; run it again", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(json.dumps(asdict(done)))
 
 
 @contextmanager

@@ -5,7 +5,8 @@
 locals {
   buckets = {
     raw        = { versioned = true, expire_days = null }
-    derived    = { versioned = false, expire_days = null }
+    # Where originals are not kept, thumbnails and crops cannot be made again.
+    derived    = { versioned = true, expire_days = null }
     embeddings = { versioned = true, expire_days = null }
     exports    = { versioned = false, expire_days = var.export_days }
   }
