@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -12,17 +13,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api import events
 from api.engine.engine import FaceEngine
 from api.engine.measured import MeasuredEngine
 from api.engine.sagemaker import SageMakerFaceEngine
+from api.event_bus import EventBus
 from api.jwt_tokens import load_tokens
-from api.keyring import load_keyring
+from api.keyring import Keyring, load_keyring
 from api.objects.cloudfront_signer import CloudFrontSigner
 from api.objects.s3_store import Buckets, S3ObjectStore
+from api.objects.signer import Signer
 from api.repositories.dynamo_table import DynamoTable
 from api.services import Services
 from api.settings import Settings
+from api.sharing.mailer import Mailer
 from api.sharing.ses_mailer import SesMailer
+from api.workflow.context import Handlers
+from api.workflow.step_functions import StepFunctionsWorkflow
 
 Client = Callable[[str], Any]
 """Makes boto3's client of a service."""
@@ -58,6 +65,14 @@ class AwsSettings(BaseSettings):
     """SageMaker endpoints."""
     mail_configuration: str | None = None
     """SES configuration set whose events tell of bounces."""
+    state_machine_arn: str | None = Field(None, pattern=r"^arn:[^:]+:states:.+:stateMachine:.+")
+    """The state machine of ingestion; None: this process works on jobs itself."""
+    jobs_queue_url: str | None = None
+    """The SQS queue of the other jobs."""
+    event_bus: str | None = None
+    """EventBridge bus that hears what happens in albums."""
+    sockets_url: str | None = None
+    """Where messages to the connections of the WebSocket API are posted to."""
 
 
 def load_aws_settings() -> AwsSettings:
@@ -83,6 +98,7 @@ def open_aws_services(
     *,
     aws: AwsSettings | None = None,
     client: Client | None = None,
+    deferred: bool = False,
 ) -> Services:
     """The application's ports on AWS; nothing is created, and nothing asked but for the secrets.
 
@@ -90,17 +106,14 @@ def open_aws_services(
         engine: instead of the endpoints.
         aws: None: of the environment.
         client: makes clients; None: boto3's, of the region and with the credentials that it finds.
+        deferred: secrets are read, and clients of seldom services made, when they are needed: a
+            function starts sooner, and may read only the secrets that it uses.
 
     Raises:
         ValueError: a setting or a secret is missing or impossible.
     """
-    tokens = load_tokens(settings)
     aws = aws or load_aws_settings()
     client = client or boto_clients()
-    if aws.signing_keys_secret is not None:
-        keys = _secret(client, aws.signing_keys_secret)
-        settings = settings.model_copy(update={"signing_keys": SecretStr(keys)})
-    keyring = load_keyring(settings)
     s3 = client("s3")
     buckets = Buckets(
         raw=aws.raw_bucket,
@@ -109,28 +122,99 @@ def open_aws_services(
         exports=aws.exports_bucket,
     )
     table = DynamoTable(client("dynamodb"), aws.table)
-    if engine is None:
-        engine = SageMakerFaceEngine(
-            client("sagemaker-runtime"),
-            detection=aws.detection_endpoint,
-            embedding=aws.embedding_endpoint,
-        )
-    return Services(
-        settings=settings,
-        table=table,
-        objects=S3ObjectStore(s3, buckets, aws.kms_key),
-        signer=CloudFrontSigner(
+
+    def keyring() -> Keyring:
+        if aws.signing_keys_secret is None:
+            return load_keyring(settings)
+        keys = SecretStr(_secret(client, aws.signing_keys_secret))
+        return load_keyring(settings.model_copy(update={"signing_keys": keys}))
+
+    def signer() -> Signer:
+        return CloudFrontSigner(
             s3,
             buckets,
             base_url=aws.cdn_url or settings.public_url,
             key_id=aws.url_signer_key_id,
             private_key=_secret(client, aws.url_signer_secret).encode(),
-        ),
-        engine=MeasuredEngine(engine),
-        mailer=SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration),
-        tokens=tokens,
-        keyring=keyring,
+        )
+
+    def endpoints() -> FaceEngine:
+        return SageMakerFaceEngine(
+            client("sagemaker-runtime"),
+            detection=aws.detection_endpoint,
+            embedding=aws.embedding_endpoint,
+        )
+
+    def mailer() -> Mailer:
+        return SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration)
+
+    made: Callable[[Callable[[], Any]], Any] = _Deferred if deferred else _call
+    return Services(
+        settings=settings,
+        table=table,
+        objects=S3ObjectStore(s3, buckets, aws.kms_key),
+        signer=made(signer),
+        engine=MeasuredEngine(engine or made(endpoints)),
+        mailer=made(mailer),
+        tokens=load_tokens(settings),
+        keyring=made(keyring),
     )
+
+
+def open_aws_workflow(
+    services: Services,
+    handlers: Handlers,
+    *,
+    aws: AwsSettings | None = None,
+    client: Client | None = None,
+) -> StepFunctionsWorkflow | None:
+    """The workflow on Step Functions and SQS; None: the settings name neither.
+
+    Raises:
+        ValueError: they name one of the two.
+    """
+    aws = aws or load_aws_settings()
+    if aws.state_machine_arn is None and aws.jobs_queue_url is None:
+        return None
+    if aws.state_machine_arn is None or aws.jobs_queue_url is None:
+        raise ValueError("FACEFLOW_STATE_MACHINE_ARN and FACEFLOW_JOBS_QUEUE_URL go together")
+    client = client or boto_clients()
+    return StepFunctionsWorkflow(
+        services,
+        handlers,
+        states=client("stepfunctions"),
+        machine=aws.state_machine_arn,
+        queue=client("sqs"),
+        queue_url=aws.jobs_queue_url,
+    )
+
+
+def open_event_sink(
+    *, aws: AwsSettings | None = None, client: Client | None = None
+) -> events.Sink | None:
+    """What passes events on to the bus of the settings; None: they name none."""
+    aws = aws or load_aws_settings()
+    if aws.event_bus is None:
+        return None
+    return EventBus((client or boto_clients())("events"), aws.event_bus)
+
+
+class _Deferred:
+    """Stands for a port until it is used for the first time."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Any:
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)
+
+
+def _call(make: Callable[[], Any]) -> Any:
+    return make()
 
 
 def _secret(client: Client, name: str) -> str:

@@ -1,4 +1,5 @@
-"""What happens in an album, told to whoever watches it in this process.
+"""What happens in an album, told to whoever watches it in this process, or through a `Sink` in
+others.
 
 Nothing is kept: a client that was away asks for the album's status, which is always complete.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -24,6 +25,10 @@ class Event:
 
     kind: EventKind
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Sink = Callable[[str, Event], None]
+"""Takes the events of albums, by their ids, out of this process; from any thread, never raises."""
 
 
 class Subscription:
@@ -56,13 +61,16 @@ class EventHub:
     def __init__(self) -> None:
         self._lock = Lock()
         self._watchers: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self.sink: Sink | None = None
 
     def publish(self, album_id: str, event: Event) -> None:
-        """Tell the watchers of an album; from any thread, never blocks."""
+        """Tell the watchers of an album; from any thread. Only a sink may take its time."""
         with self._lock:
             watchers = list(self._watchers.get(album_id, ()))
         for watcher in watchers:
             watcher.offer(event)
+        if self.sink is not None:
+            self.sink(album_id, event)
 
     @contextmanager
     def subscribe(self, album_id: str) -> Iterator[Subscription]:
@@ -83,8 +91,13 @@ _hub = EventHub()
 
 
 def publish(album_id: str, event: Event) -> None:
-    """Tell whoever watches an album in this process."""
+    """Tell whoever watches an album."""
     _hub.publish(album_id, event)
+
+
+def forward(sink: Sink | None) -> None:
+    """From now on tell a sink as well; None: no more."""
+    _hub.sink = sink
 
 
 def subscribe(album_id: str) -> AbstractContextManager[Subscription]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api import events
 from api.engine.engine import FaceEngine
 from api.engine.measured import MeasuredEngine
 from api.engine.onnx import OnnxFaceEngine
@@ -13,6 +14,9 @@ from api.repositories.sqlite_table import SqliteTable
 from api.services import Services
 from api.settings import Settings
 from api.sharing.mailers import mailer_of
+from api.workflow.context import Handlers
+from api.workflow.runner import LocalWorkflow
+from api.workflow.workflow import Workflow
 
 
 def open_services(settings: Settings, engine: FaceEngine | None = None) -> Services:
@@ -30,6 +34,34 @@ def open_services(settings: Settings, engine: FaceEngine | None = None) -> Servi
     from api.aws import open_aws_services
 
     return open_aws_services(settings, engine)
+
+
+def open_workflow(services: Services, handlers: Handlers) -> Workflow:
+    """The workflow of the environment: on AWS Step Functions and a queue if the settings name them,
+    else this process.
+
+    Raises:
+        ValueError: a setting is missing.
+    """
+    if services.settings.app_env != "local":
+        from api.aws import open_aws_workflow
+
+        found = open_aws_workflow(services, handlers)
+        if found is not None:
+            return found
+    return LocalWorkflow(services, handlers)
+
+
+def forward_events(settings: Settings) -> None:
+    """Tell what happens in albums to whoever listens outside of this process, if anybody does.
+
+    Raises:
+        ValueError: a setting is missing.
+    """
+    if settings.app_env != "local":
+        from api.aws import open_event_sink
+
+        events.forward(open_event_sink())
 
 
 def open_local_services(settings: Settings, engine: FaceEngine | None = None) -> Services:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from threading import Event, Thread
 
 from fastapi import FastAPI
@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import faceflow_ml
 from api.handlers import job_handlers
-from api.home import open_services
+from api.home import forward_events, open_services, open_workflow
 from api.objects.file_store import FileObjectStore
 from api.repositories.sqlite_table import SqliteTable
 from api.routers import (
@@ -45,6 +45,7 @@ from api.settings import Settings
 from api.sharing.notify import resume_mails
 from api.workflow.reembedding import start_stale
 from api.workflow.runner import LocalWorkflow
+from api.workflow.workflow import Workflow
 
 _log = logging.getLogger(__name__)
 
@@ -71,31 +72,33 @@ _TIDY_SECONDS = 600.0
 _STALE_SECONDS = 86400.0
 
 
-def create_app(settings: Settings | None = None, services: Services | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    services: Services | None = None,
+    workflow: Workflow | None = None,
+) -> FastAPI:
     """The application over its homes.
 
     Args:
         settings: None: from the environment.
         services: instead of those that the settings ask for; not closed at the end.
+        workflow: instead of the one that the settings ask for.
     """
     settings = settings or (services.settings if services else Settings())
     own = services is None
     opened = services or open_services(settings)
-    workflow = LocalWorkflow(opened, job_handlers())
+    if workflow is None:
+        make = open_workflow if own else LocalWorkflow
+        workflow = make(opened, job_handlers())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        workflow.resume()
-        resume_mails(opened, workflow)
-        stopped = Event()
-        tidier = Thread(target=_tidy, args=(opened, workflow, stopped), name="tidy", daemon=True)
-        tidier.start()
+        if own:
+            forward_events(settings)
         try:
-            yield
+            with _working(opened, workflow):
+                yield
         finally:
-            stopped.set()
-            workflow.stop()
-            tidier.join()
             if own:
                 opened.table.close()
 
@@ -134,6 +137,25 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.add_middleware(RequestContext, limits=limits)
     app.add_middleware(SecurityHeaders, settings=settings)
     return app
+
+
+@contextmanager
+def _working(services: Services, workflow: Workflow) -> Iterator[None]:
+    """What a process does besides answering: all the work on one machine, on AWS none."""
+    if not isinstance(workflow, LocalWorkflow):
+        yield
+        return
+    workflow.resume()
+    resume_mails(services, workflow)
+    stopped = Event()
+    tidier = Thread(target=_tidy, args=(services, workflow, stopped), name="tidy", daemon=True)
+    tidier.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        workflow.stop()
+        tidier.join()
 
 
 def _tidy(services: Services, workflow: LocalWorkflow, stopped: Event) -> None:

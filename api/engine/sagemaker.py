@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ _BUSY_CODES = {
     "ThrottlingException",
 }
 _BUSY_STATUS = {408, 429, 500, 502, 503, 504}
+
+
+CONTRACT_SECONDS = 15.0
+"""For how long an endpoint is taken to have the model that it had."""
 
 
 class EndpointRefused(Exception):
@@ -93,16 +98,19 @@ class SageMakerFaceEngine:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="endpoint")
         self._lock = Lock()
         self._contract: str | None = None
+        self._asked = -CONTRACT_SECONDS
 
     @property
     def contract_id(self) -> str:
-        """Of the model behind the embedding endpoint, asked once.
+        """Of the model behind the embedding endpoint, asked now and then.
 
         Raises:
             Unavailable: it does not answer.
+            ContractChanged: it has another model than before.
         """
         with self._lock:
-            known = self._contract
+            fresh = time.monotonic() - self._asked < CONTRACT_SECONDS
+            known = self._contract if fresh else None
         if known is None:
             blank = np.zeros((1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
             known, _ = self._embed_batch(blank)
@@ -162,6 +170,7 @@ class SageMakerFaceEngine:
             raise EndpointRefused(f"endpoint {self._embedding} does not say which model it has")
         with self._lock:
             known, self._contract = self._contract, contract[1]
+            self._asked = time.monotonic()
         if known not in (None, contract[1]):
             raise ContractChanged(
                 f"endpoint {self._embedding} has another model now: {contract[1]}"

@@ -81,6 +81,11 @@ def reembedded(user_id: str, album_id: str, contract_id: str, photo_id: str) -> 
     return f"{reembedding(user_id, album_id)}{contract_id}/{photo_id}.npy"
 
 
+def batch_prefix(user_id: str, album_id: str, batch: str) -> str:
+    """What the functions of one ingestion on AWS tell each other."""
+    return f"{album_prefix(user_id, album_id)}runs/{batch}/"
+
+
 def share_prefix(user_id: str, album_id: str, share_id: str) -> str:
     """Everything that is made for one share."""
     return f"{album_prefix(user_id, album_id)}share/{share_id}/"

@@ -42,15 +42,15 @@ _MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 _ALBUM = r"tenant/[^/]+/[^/]+/"
 _EMBEDDINGS = re.compile(_ALBUM + r"([^/]+\.npy|people/(vectors|reembed)/.*)")
 _EXPORTS = re.compile(_ALBUM + r"share/.*")
-_DERIVED = re.compile(_ALBUM + r"(thumb|crops|people)/.*")
+_DERIVED = re.compile(_ALBUM + r"(thumb|crops|people|runs)/.*")
 
 
 @dataclass(frozen=True)
 class Buckets:
     """Names of the buckets, which may be the same.
 
-    raw: originals. derived: thumbnails, crops, states of people. embeddings: vectors. exports: what
-    is made for shares.
+    raw: originals. derived: thumbnails, crops, states of people, manifests of ingestion.
+    embeddings: vectors. exports: what is made for shares.
     """
 
     raw: str

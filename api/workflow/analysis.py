@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from api.domain.ingest_rows import Detection
 from api.domain.models import Exif, Face, FaceBox, Photo
-from api.engine.engine import FaceEngine
+from api.engine.engine import FoundFaces
 from api.ids import derived_id
 from api.workflow import pictures
 from api.workflow.exif import read_exif
@@ -72,9 +72,11 @@ def prepare(data: bytes, decoded: Decoded) -> Prepared:
     )
 
 
-def detect(engine: FaceEngine, photo: Photo, decoded: Decoded) -> Found:
-    """The faces of a photo, in the pixels of its full size."""
-    found = engine.detect(decoded.pixels)
+def detect(photo: Photo, decoded: Decoded, found: FoundFaces) -> Found:
+    """The faces of a photo, in the pixels of its full size.
+
+    found: the same in the pixels that were decoded.
+    """
     scale = decoded.width / decoded.pixels.shape[1]
     detection = Detection(
         album_id=photo.album_id,

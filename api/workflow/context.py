@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Lock
+from typing import Any
 
 from api import events
 from api.domain.models import Job, JobKind
@@ -14,6 +15,9 @@ from api.ids import now
 from api.repositories.table import PRESENT, ConditionFailed, Update
 from api.services import Services
 from api.workflow.workflow import Workflow
+
+COUNTERS = ("detected", "embedded")
+"""Of photos, in the row of a job that several processes work on."""
 
 
 class JobFailed(Exception):
@@ -49,15 +53,25 @@ class RunOptions:
 
 
 class JobContext:
-    """The handler's view of its job. Every method may be called from any thread."""
+    """The handler's view of its job. Every method may be called from any thread.
+
+    deadline: time of ``time.monotonic`` at which the job stops, to be taken up by another process.
+    """
 
     def __init__(
-        self, services: Services, workflow: Workflow, job: Job, options: RunOptions | None = None
+        self,
+        services: Services,
+        workflow: Workflow,
+        job: Job,
+        options: RunOptions | None = None,
+        *,
+        deadline: float = float("inf"),
     ) -> None:
         self.services = services
         self.workflow = workflow
         self.job = job
         self.interrupted = Flag()
+        self._deadline = deadline
         self._options = options or RunOptions()
         self._lock = Lock()
         self._written = 0.0
@@ -69,8 +83,13 @@ class JobContext:
         Raises:
             JobInterrupted: stop now.
         """
-        if self.interrupted.is_set():
+        if self.interrupted.is_set() or self.late:
             raise JobInterrupted(self.job.id)
+
+    @property
+    def late(self) -> bool:
+        """Is the time up that this process has?"""
+        return time.monotonic() >= self._deadline
 
     def progress(
         self, done: int, total: int, step: str, *, part: tuple[float, float] = (0.0, 1.0)
@@ -89,6 +108,35 @@ class JobContext:
             if soon and step == self._step and done < total:
                 return
             self._written, self._step = moment, step
+        self._tell(done, total, step, part)
+
+    def begin_counting(self, total: int) -> None:
+        """From here on several processes work on ``total`` photos, and `count` them.
+
+        Raises:
+            JobInterrupted: stop now.
+        """
+        self._write({"total": total} | dict.fromkeys(COUNTERS, 0), {})
+
+    def count(self, counter: str, photos: int, *, part: tuple[float, float]) -> None:
+        """Say that so many photos more are through what ``counter``, one of COUNTERS, counts.
+
+        Raises:
+            JobInterrupted: stop now.
+        """
+        self._write({}, {counter: photos})
+        row = self.services.table.get(self.job.key()) or {}
+        total = int(row.get("total", 0))
+        self._tell(min(int(row.get(counter, 0)), total), total, "photos", part)
+
+    def _write(self, changes: dict[str, Any], add: dict[str, int]) -> None:
+        self.checkpoint()
+        try:
+            self.services.table.write(Update(self.job.key(), changes, add, expect=PRESENT))
+        except ConditionFailed as error:
+            raise JobInterrupted(self.job.id) from error
+
+    def _tell(self, done: int, total: int, step: str, part: tuple[float, float]) -> None:
         share = done / total if total else 1.0
         progress = round(part[0] + (part[1] - part[0]) * min(share, 1.0), 4)
         changes = {
@@ -98,10 +146,7 @@ class JobContext:
             "progress": progress,
             "updatedAt": now(),
         }
-        try:
-            self.services.table.write(Update(self.job.key(), changes, expect=PRESENT))
-        except ConditionFailed as error:
-            raise JobInterrupted(self.job.id) from error
+        self._write(changes, {})
         if self.job.album_id:
             data = changes | {
                 "id": self.job.id,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 from api.domain.models import Job, JobKind, Record
+from api.ids import new_id
 from api.repositories.records import Repository
 from api.repositories.table import ConditionFailed, Expect, Key, Table, Update
 
@@ -25,8 +28,12 @@ class Slot(Record):
     job_id: str
     active: bool = True
     """Is the job still going?"""
+    run: int = 1
+    """How often the job was begun: tried again by a person, or for what came while it ran."""
     requests: int = 1
     """Starts since the job began. One that came while it ran makes it run again."""
+    seen: int = 0
+    """Of these, those whose work the run that is going has looked for."""
     owner: str = ""
     """The process that works on it."""
     lease_until: float = 0.0
@@ -80,6 +87,11 @@ class Slots(Repository[Slot]):
         """Let go of a job that is still going, for whoever comes first after ``not_before``."""
         changes = {"owner": "", "leaseUntil": 0.0, "notBefore": not_before}
         self.alter(slot, changes, {"jobId": slot.job_id, "owner": self._owner})
+
+
+def process_name() -> str:
+    """Name of this process among all that there ever are."""
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
 
 
 def write_if_there(table: Table, write: Update) -> bool:

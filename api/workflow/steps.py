@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -35,6 +34,8 @@ from api.repositories.table import (
 )
 from api.services import Services
 from api.workflow import analysis
+from api.workflow.findings import Findings
+from api.workflow.order import Step
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import Photo as Decoded
 
@@ -44,16 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 5
-"""Times a photo is taken up before it is given up: a crash counts as one."""
-
-
-class Step(StrEnum):
-    """The last step of a photo that is complete."""
-
-    HASHED = "hashed"
-    PREPARED = "prepared"
-    DETECTED = "detected"
-    EMBEDDED = "embedded"
+"""Times a photo is taken up for one step before it is given up: a crash counts as one."""
 
 
 class PhotoProblem(Exception):
@@ -78,10 +70,14 @@ class _Work:
 
 
 class PhotoSteps:
-    """The steps over the services. Every method may be called from several threads."""
+    """The steps over the services. Every method may be called from several threads.
 
-    def __init__(self, services: Services) -> None:
+    findings: what was found in photos elsewhere; the engine looks at the others.
+    """
+
+    def __init__(self, services: Services, findings: Findings | None = None) -> None:
         self._services = services
+        self._findings = findings
         self._contents = Repository(services.table, Content)
         self._detections = Repository(services.table, Detection)
 
@@ -111,8 +107,9 @@ class PhotoSteps:
             raise PhotoProblem("the bytes that arrived are not those that were announced (SHA-256)")
         return self._claim(photo, sha256, data)
 
-    def run(self, batch: Sequence[Taken]) -> dict[str, Exception]:
-        """Take photos through the rest of their steps; what went wrong, by photo id."""
+    def run(self, batch: Sequence[Taken], until: Step = Step.EMBEDDED) -> dict[str, Exception]:
+        """Take photos through the rest of their steps, up to ``until``; what went wrong, by photo
+        id. A photo that is as far already stays as it is."""
         errors: dict[str, Exception] = {}
         works = []
         for taken in batch:
@@ -120,7 +117,11 @@ class PhotoSteps:
             if work is not None:
                 works.append(work)
         works = self._prepare(works, errors)
+        if until is Step.PREPARED:
+            return errors
         works = self._detect(works, errors)
+        if until is Step.DETECTED:
+            return errors
         self._embed(works, errors)
         return errors
 
@@ -132,9 +133,11 @@ class PhotoSteps:
         """The photo could not be processed now; it stays as it is."""
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         _log.warning("photo is tried again", extra={"photo": photo.id, "reason": reason})
+        # One that could not even be read has not been counted.
+        add = {"attempts": 1} if photo.step is None else {}
         try:
             self._services.table.write(
-                Update(photo.key(), {"error": reason}, expect=_pending(photo))
+                Update(photo.key(), {"error": reason}, add, expect=_pending(photo))
             )
         except ConditionFailed:
             return
@@ -228,6 +231,7 @@ class PhotoSteps:
                 photo,
                 _pending(photo),
                 step=Step.PREPARED,
+                attempts=0,
                 width=made.width,
                 height=made.height,
                 exif=made.exif,
@@ -242,18 +246,17 @@ class PhotoSteps:
     def _detect(self, works: list[_Work], errors: dict[str, Exception]) -> list[_Work]:
         new: list[tuple[_Work, list[NewObject], list[Write]]] = []
         going = []
-        engine = self._services.engine
         for work in works:
             photo = work.photo
             if work.detection is not None or photo.sha256 is None:
                 going.append(work)
                 continue
-            found = _attempt(errors, photo, analysis.detect, engine, photo, work.decoded)
+            found = _attempt(errors, photo, self._find, photo, work.decoded)
             if found is None:
                 continue
             work.detection, work.crops = found.detection, found.crops
             write, work.photo = self._services.photos.change(
-                photo, _pending(photo), step=Step.DETECTED
+                photo, _pending(photo), step=Step.DETECTED, attempts=0
             )
             objects = [
                 NewObject(keys.crop(photo.user_id, photo.album_id, face), picture, "image/jpeg")
@@ -264,6 +267,12 @@ class PhotoSteps:
             row = found.detection
             new.append((work, objects, [write, Put(row.key(), row.to_item())]))
         return going + self._store(new, errors)
+
+    def _find(self, photo: Photo, decoded: Decoded) -> analysis.Found:
+        found = None if self._findings is None else self._findings.of(photo, decoded)
+        if found is None:
+            found = self._services.engine.detect(decoded.pixels)
+        return analysis.detect(photo, decoded, found)
 
     def _embed(self, works: list[_Work], errors: dict[str, Exception]) -> None:
         crops = [_crops(work) for work in works]
@@ -332,11 +341,11 @@ class PhotoSteps:
             errors |= dict.fromkeys((work.photo.id for work, _, _ in new), error)
             return []
         stored = []
-        for work, _, writes in new:
+        for work, objects, writes in new:
             try:
                 self._commit(writes)
             except ConditionFailed:
-                self._clear_away(work.photo)
+                self._clear_away(work.photo, [entry.key for entry in objects])
                 continue
             except Exception as error:  # noqa: BLE001 - as above
                 errors[work.photo.id] = error
@@ -352,11 +361,11 @@ class PhotoSteps:
             self._services.table.write_many([w for w in rest if isinstance(w, Put)])
         self._services.table.transact(head)
 
-    def _clear_away(self, photo: Photo) -> None:
+    def _clear_away(self, photo: Photo, written: list[str]) -> None:
         """Remove what was written for a photo that was deleted meanwhile."""
         if self._services.photos.get(photo.key()) is not None:
             return
-        own = [keys.thumbnail(photo.user_id, photo.album_id, photo.id)]
+        own = [*written, keys.thumbnail(photo.user_id, photo.album_id, photo.id)]
         own.append(keys.vectors(photo.user_id, photo.album_id, photo.id))
         self._services.objects.delete(own)
         self._services.table.write(Delete(Detection.key_of(photo.album_id, photo.id)))

@@ -27,7 +27,7 @@ Handlers = dict[str, Callable[[Payload], Any]]
 REGION = "eu-west-1"
 CONFIG = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 CHUNKS = [{"photoIds": ["p1", "p2"]}, {"photoIds": ["p3"]}]
-IDS = {"userId": "U", "albumId": "A", "jobId": "J"}
+IDS = {"userId": "U", "albumId": "A", "jobId": "J", "batch": "J-1"}
 
 
 class Aws:
@@ -71,9 +71,9 @@ class Aws:
 
     def execute(self) -> dict[str, Any]:
         """Run to the end."""
-        arn = self.states.start_execution(
-            stateMachineArn=self.machine, input=json.dumps(IDS | {"batch": "B"})
-        )["executionArn"]
+        arn = self.states.start_execution(stateMachineArn=self.machine, input=json.dumps(IDS))[
+            "executionArn"
+        ]
         until = time.monotonic() + 120
         while time.monotonic() < until:
             found: dict[str, Any] = self.states.describe_execution(executionArn=arn)
@@ -108,6 +108,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> tuple[Handlers, list[Any
         )
         return {
             "photos": 3,
+            "albumPhotos": 4,
             "chunks": CHUNKS,
             "manifestKey": "manifest.json",
             "inputManifestKey": "input.json",
@@ -115,7 +116,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> tuple[Handlers, list[Any
         }
 
     handlers: Handlers = {
-        "extract": lambda _: {"photos": 4},
+        "extract": lambda _: {"photos": 4, "more": False},
         "deduplicate": deduplicate,
         **{name: lambda _: {} for name in ("detect", "embed", "cluster", "notify")},
     }
@@ -143,7 +144,7 @@ def test_a_small_album(aws: Aws, calls: tuple[Handlers, list[Any]]) -> None:
     assert done["status"] == "SUCCEEDED", done
     names = [name for name, _ in asked]
     assert names[:2] == ["extract", "deduplicate"] and names[-2:] == ["cluster", "notify"]
-    assert asked[0][1] == IDS | {"batch": "B"}
+    assert asked[0][1] == IDS
     for step in ("detect", "embed"):
         given = sorted((p for n, p in asked if n == step), key=lambda p: p["photoIds"])
         assert given == [IDS | chunk for chunk in CHUNKS]
@@ -168,6 +169,16 @@ def test_nothing_left_after_duplicates(aws: Aws, calls: tuple[Handlers, list[Any
     handlers["deduplicate"] = lambda payload: before(payload) | {"photos": 0, "chunks": []}
     assert aws.execute()["status"] == "SUCCEEDED"
     assert [name for name, _ in asked] == ["extract", "deduplicate", "cluster", "notify"]
+
+
+def test_extracting_goes_on_until_there_is_no_more(
+    aws: Aws, calls: tuple[Handlers, list[Any]]
+) -> None:
+    handlers, asked = calls
+    left = iter([True, True, False])
+    handlers["extract"] = lambda _: {"photos": 4, "more": next(left)}
+    assert aws.execute()["status"] == "SUCCEEDED"
+    assert [name for name, _ in asked].count("extract") == 3
 
 
 @pytest.mark.parametrize("step", ["extract", "detect", "embed", "cluster", "notify"])

@@ -56,7 +56,11 @@ def path(machine: dict[str, Any], photos: int) -> list[str]:
             name = state["Next"]
             continue
         for choice in state["Choices"]:
-            assert choice["Variable"] == "$.work.photos"
+            if choice["Variable"] == "$.extracted.more":
+                assert choice["BooleanEquals"] and choice["Next"] == "Extract"
+                continue
+            # All photos of the album came with this batch.
+            assert choice["Variable"] in ("$.work.photos", "$.work.albumPhotos")
             if photos == choice.get("NumericEquals") or photos <= choice.get(
                 "NumericLessThanEquals", -1
             ):
@@ -81,7 +85,7 @@ def test_a_parser_of_the_language_takes_it() -> None:
 @pytest.mark.parametrize(
     ("photos", "middle"),
     [
-        (0, []),
+        (0, ["HowManyFaces"]),
         (1, ["DetectSmall", "Embed", "HowManyFaces"]),
         (200, ["DetectSmall", "Embed", "HowManyFaces"]),
         (201, ["DetectLarge", "Embed", "HowManyFaces"]),
@@ -93,6 +97,7 @@ def test_size_decides(machine: dict[str, Any], photos: int, middle: list[str]) -
     cluster = "ClusterLarge" if photos > asl.VALUES["cluster_photos"] else "Cluster"
     assert path(machine, photos) == [
         "Extract",
+        "MoreToExtract",
         "Deduplicate",
         "HowManyPhotos",
         *middle,
@@ -126,6 +131,11 @@ def test_kinds_of_work(machine: dict[str, Any]) -> None:
         assert "ResultWriter" in state
 
 
+def test_the_size_of_the_album_decides_where_its_faces_are_grouped(machine: dict[str, Any]) -> None:
+    (choice,) = machine["States"]["HowManyFaces"]["Choices"]
+    assert choice["Variable"] == "$.work.albumPhotos" and choice["Next"] == "Cluster"
+
+
 def test_everything_ends(machine: dict[str, Any]) -> None:
     assert machine["TimeoutSeconds"] > 0
     for name, task in tasks(machine).items():
@@ -141,7 +151,9 @@ def test_states_read_what_others_have_written(machine: dict[str, Any]) -> None:
     known = {"userId", "albumId", "jobId", "batch", "failure.Error", "failure.Cause"}
     selected = machine["States"]["Deduplicate"]["ResultSelector"]
     known |= {f"work.{name.removesuffix('.$')}" for name in selected}
-    within = {"photoIds", "ids.userId", "ids.albumId", "ids.jobId"}
+    extracted = machine["States"]["Extract"]["ResultSelector"]
+    known |= {f"extracted.{name.removesuffix('.$')}" for name in extracted}
+    within = {"photoIds", "ids.userId", "ids.albumId", "ids.jobId", "ids.batch"}
     for name, state in asl.states(machine):
         here = {k: v for k, v in state.items() if k not in ("ItemProcessor", "ResultSelector")}
         for kept in ("ResultPath", "Catch"):  # these write

@@ -6,11 +6,16 @@
 - Presigned URLs are checked: signature, signed headers, end. moto takes any.
 - A range in other units than bytes is ignored. moto takes it for bytes.
 - A part of an upload that does not exist, or is of another key, is refused. moto fails.
+- Lambda functions are Python functions of this process, see `Emulator.functions`, and run beside
+  other requests: they make some themselves.
 """
 
 from __future__ import annotations
 
 import hmac
+import json
+import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -35,13 +40,22 @@ from werkzeug.serving import make_server
 REGION = "eu-central-1"
 ACCESS_KEY, SECRET_KEY = "AKIAEMULATOR00000000", "emulator-secret"
 
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+
+Function = Callable[[Any], Any]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Emulator:
-    """The server; ``url`` is the endpoint of every service."""
+    """The server; ``url`` is the endpoint of every service.
+
+    functions: Lambda functions by name. What they raise is told as Lambda tells it.
+    """
 
     def __init__(self) -> None:
+        # A line for each request takes longer than many a request.
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self.functions: dict[str, Function] = {}
         self._moto: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._turn = Lock()
         self._server = make_server(
@@ -74,6 +88,9 @@ class Emulator:
         self._thread.join()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        invoked = _INVOKE.fullmatch(unquote(urlsplit(environ["RAW_URI"]).path))
+        if invoked is not None:
+            return self._invoke(invoked[1].rpartition(":")[2], environ, start)
         query = parse_qs(urlsplit(environ["RAW_URI"]).query, keep_blank_values=True)
         if not environ.get("HTTP_RANGE", "bytes=").startswith("bytes="):
             del environ["HTTP_RANGE"]
@@ -83,6 +100,19 @@ class Emulator:
             if "uploadId" in query and not _is_under_way(environ, query["uploadId"][0]):
                 return _refuse(start, "404 Not Found", "NoSuchUpload")
             return list(self._moto(environ, start))
+
+    def _invoke(
+        self, name: str, environ: dict[str, Any], start: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        headers = [("Content-Type", "application/json")]
+        try:
+            answer = self.functions[name](json.loads(body))
+        except Exception as error:  # noqa: BLE001 - as Lambda does
+            headers.append(("X-Amz-Function-Error", "Unhandled"))
+            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
+        start("200 OK", headers)
+        return [json.dumps(answer).encode()]
 
 
 def _is_signed(environ: dict[str, Any], query: dict[str, list[str]]) -> bool:

@@ -11,8 +11,9 @@ import pytest
 
 from api.domain.models import JobKind, JobState
 from api.services import Services
+from api.workflow.attempts import backoff
 from api.workflow.context import Handler, JobContext, JobFailed, RetryLater, RunOptions
-from api.workflow.runner import LocalWorkflow, backoff
+from api.workflow.runner import LocalWorkflow
 from api.workflow.slots import Slot
 
 OPTIONS = RunOptions(
