@@ -1,4 +1,4 @@
-"""``faceflow-ml data``: make data sets."""
+"""``faceflow-ml data``: make data sets, and put their labels right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from faceflow_ml.cli._common import emit_json, progress, say
-from faceflow_ml.cli._options import Json
+from faceflow_ml.cli._options import Embedder, Json, Threads
+from faceflow_ml.data.label_cleaning import Merge
 from faceflow_ml.data.synth.album import (
     LABELS,
     TRUTH,
@@ -18,8 +19,11 @@ from faceflow_ml.data.synth.album import (
     DuplicateTruth,
     write_album,
 )
+from faceflow_ml.inference.types import EMBEDDING_DIM
 
 app = typer.Typer(add_completion=False)
+
+_BATCH = 64  # faces embedded between two steps of the progress bar
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,20 @@ class SynthReport:
     broken: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class CleanReport:
+    """What ``data clean --json`` prints."""
+
+    out: Path
+    faces: int
+    identities: int
+    dropped: int
+    merges: tuple[Merge, ...]
+
+
 @app.callback()
 def data() -> None:
-    """Make data: photos of fictional people."""
+    """Make data: photos of fictional people, and cleaner labels of real ones."""
 
 
 @app.command(
@@ -97,4 +112,77 @@ def _report(out: Path, truth: AlbumTruth) -> SynthReport:
         people=truth.spec.people,
         duplicates=truth.duplicates,
         broken=truth.broken,
+    )
+
+
+@app.command(
+    epilog="Example: faceflow-ml data clean ../shared/data/identities --out runs/labels.csv, then "
+    "faceflow-ml train embedder --config FILE data.labels=runs/labels.csv"
+)
+def clean(
+    source: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Aligned faces: Parquet, or a folder a person.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV to write.")],
+    embedder: Embedder = None,
+    merge_cosine: Annotated[
+        float, typer.Option(min=0, max=1, help="Least cosine of two labels' centres to be one.")
+    ] = 0.6,
+    merge_gap: Annotated[
+        float, typer.Option(min=0, max=1, help="How much further the next nearest label must be.")
+    ] = 0.1,
+    keep_cosine: Annotated[
+        float, typer.Option(min=-1, max=1, help="Least cosine of a face to its label's centre.")
+    ] = 0.35,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Find people under two labels, and faces of somebody else, in aligned training faces.
+
+    Only labels of different sets are merged: within a set they are different people. Writes the
+    better labels for data.labels of a training configuration; the data stay as they are.
+    """
+    import numpy as np
+
+    from faceflow_ml.data.identities import face_pixels
+    from faceflow_ml.data.identity_sources import read_identities
+    from faceflow_ml.data.label_cleaning import clean_labels, write_labels
+    from faceflow_ml.inference.embedder import FaceEmbedder
+
+    samples = read_identities(source, "train")
+    model = FaceEmbedder.from_pretrained(embedder, threads=threads)
+    vectors = np.empty((len(samples), EMBEDDING_DIM), np.float32)
+    with progress("Embedding") as bar:
+        for start in range(0, len(samples), _BATCH):
+            part = samples[start : start + _BATCH]
+            faces = np.stack([face_pixels(sample) for sample in part])
+            vectors[start : start + len(part)] = model.embed(faces)
+            bar.update(start + len(part), len(samples))
+    cleaned = clean_labels(
+        vectors,
+        [sample.identity for sample in samples],
+        [sample.source for sample in samples],
+        merge_cosine=merge_cosine,
+        merge_gap=merge_gap,
+        keep_cosine=keep_cosine,
+    )
+    write_labels(out, samples, cleaned.identities)
+    report = CleanReport(
+        out=out,
+        faces=len(samples),
+        identities=len(set(cleaned.identities) - {None}),
+        dropped=cleaned.dropped,
+        merges=cleaned.merges,
+    )
+    if json:
+        emit_json(report)
+        return
+    for merge in cleaned.merges:
+        say(
+            f"{merge.identity} is {merge.into}: cosine {merge.cosine:.2f}, "
+            f"next {merge.next_cosine:.2f}"
+        )
+    say(
+        f"{len(cleaned.merges)} labels merged and {cleaned.dropped} of {len(samples)} faces left "
+        f"out: {out}"
     )

@@ -89,6 +89,19 @@ def build_identity_cache(samples: Sequence[IdentitySample], root: Path) -> Ident
     return IdentityCache(folder)
 
 
+def face_pixels(sample: IdentitySample) -> NDArray[np.uint8]:
+    """The decoded face as ``(112, 112, 3)`` uint8 RGB, resized if it has another size.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    face = sample.decode()
+    if face.shape[:2] != (FACE_SIZE, FACE_SIZE):
+        size = (FACE_SIZE, FACE_SIZE)
+        face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return face
+
+
 def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
     images = np.lib.format.open_memmap(
         folder / "images.npy",
@@ -98,11 +111,7 @@ def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
     )
 
     def decode(position: int) -> None:
-        face = samples[position].decode()
-        if face.shape[:2] != (FACE_SIZE, FACE_SIZE):
-            size = (FACE_SIZE, FACE_SIZE)
-            face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
-        images[position] = face
+        images[position] = face_pixels(samples[position])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(decode, range(len(samples))):

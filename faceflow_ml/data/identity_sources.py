@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceflow_ml.data.folders import read_identity_folders
+from faceflow_ml.data.label_cleaning import apply_labels
 from faceflow_ml.data.parquet import read_identity_shards, shard_files
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.data.synthetic_shards import synthetic_identity_shard
@@ -16,6 +17,7 @@ def read_identities(
     split: str,
     *,
     limit: int | None = None,
+    labels: Path | None = None,
     synthetic_people: int = 0,
     synthetic_faces: int = 8,
     seed: int = 0,
@@ -28,15 +30,18 @@ def read_identities(
             fictional people only.
         split: the split to take from a folder of shards.
         limit: take only the first samples of ``source``.
+        labels: better labels of ``source``, as `faceflow-ml data clean` writes them.
         synthetic_people: fictional people to add.
         synthetic_faces: faces of each of them.
         seed: of the fictional people.
         cache: where their rendered faces are kept.
 
     Raises:
-        FaceFlowError: the source is missing, empty or malformed.
+        FaceFlowError: the source or the labels are missing, empty or malformed.
     """
     samples = [] if source is None else _read(source, split)[:limit]
+    if labels is not None:
+        samples = apply_labels(samples, labels)
     if synthetic_people:
         shard = synthetic_identity_shard(synthetic_people, synthetic_faces, seed, cache)
         samples += read_identity_shards(shard)

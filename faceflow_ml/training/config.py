@@ -90,6 +90,9 @@ class IdentityDataConfig(Section):
 
     train: Path | None = Field(None, description="without it, fictional people only")
     val: Path | None = None
+    labels: Path | None = Field(
+        None, description="better labels of train, written by `faceflow-ml data clean`"
+    )
     cache: Path = Path(".cache/faceflow")
     batch_size: int = Field(256, ge=2)
     workers: int = Field(1, ge=0)

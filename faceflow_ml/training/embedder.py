@@ -52,6 +52,7 @@ class EmbedderData(L.LightningDataModule):
             config.train,
             "train",
             limit=config.limit,
+            labels=config.labels,
             synthetic_people=config.synthetic_people,
             synthetic_faces=config.synthetic_faces,
             seed=self.seed,
