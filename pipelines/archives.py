@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from faceflow_ml.files import atomic_path
+from faceflow_ml.files import atomic_path, unpack_archive
 
 MODEL_ARCHIVE = "model.tar.gz"
 
@@ -35,3 +35,16 @@ def pack(folder: Path, target: Path, names: Iterable[str] | None = None) -> None
             entry.mode = 0o644
             with path.open("rb") as stream:
                 archive.addfile(entry, stream)
+
+
+def unpack_model(folder: Path, target: Path) -> Path | None:
+    """Unpack a folder's ``model.tar.gz`` into ``target`` and return that; None without any.
+
+    Raises:
+        FaceFlowError: it is no archive, or damaged.
+    """
+    archive = folder / MODEL_ARCHIVE
+    if not archive.is_file():
+        return None
+    unpack_archive(archive, target)
+    return target

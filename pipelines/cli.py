@@ -46,11 +46,12 @@ def compile_(
 ) -> None:
     """Write the SageMaker pipeline definition; needs no credentials and no network."""
     from faceflow_ml.files import atomic_write_text
+    from pipelines.definition.check import all_steps
     from pipelines.definition.compile import compile_definition, to_json
 
     definition = compile_definition(_load(config, overrides))
     atomic_write_text(out, to_json(definition))
-    names = [step["Name"] for step in definition["Steps"]]
+    names = [step["Name"] for step in all_steps(definition["Steps"])]
     if as_json:
         emit_json({"out": out, "version": definition["Version"], "steps": names})
     else:
@@ -103,8 +104,10 @@ def run(
         for version in result.registered:
             kind = next(k for k, g in loaded.groups.items() if g == version.group)
             deployed.append(deployer.deploy(kind, version.version, approve=True).plain())
-    text = f"Execution {state.execution_id} succeeded; registered " + ", ".join(
-        f"{version.group} {version.version}" for version in result.registered
+    text = f"Execution {state.execution_id} succeeded; " + (
+        result.skipped
+        or "registered "
+        + ", ".join(f"{version.group} {version.version}" for version in result.registered)
     )
     _print(_outcome(result, deployed), as_json, text)
 
@@ -205,6 +208,7 @@ def _outcome(result: Any, deployed: list[dict[str, Any]]) -> dict[str, Any]:
         "execution": state.execution_id,
         "status": state.status,
         "failure": state.failure,
+        "skipped": result.skipped,
         "folder": result.folder,
         "steps": {
             name: {"status": step.status, "cached": step.cached, "failure": step.failure}

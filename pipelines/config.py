@@ -86,6 +86,20 @@ class ProcessingConfig(Section):
     max_hours: float = Field(6.0, gt=0, le=120)
 
 
+class RetrainingConfig(Section):
+    """The pipeline begins with a gate, and trains the embedder on people's corrections too.
+
+    See `pipelines.retraining.place` for what lies where.
+    """
+
+    corrections: S3Uri = Field(
+        pattern=r"[^/]$", description="export/, and leave-out.txt beside it if there is one"
+    )
+    needed: int = Field(200, ge=0, description="new corrections to go on with")
+    least_faces: int = Field(2, ge=2, description="of an identity that is trained on")
+    instance_type: str = Field("ml.t3.medium", description="of the gate and of what only copies")
+
+
 class EndpointConfig(Section):
     """A SageMaker endpoint and how traffic moves to a new model."""
 
@@ -190,6 +204,7 @@ class PipelineConfig(Section):
     mlflow_experiment: str = "faceflow"
     cache_days: int = Field(30, ge=0, description="reuse of earlier steps; 0: never")
     synthetic: SyntheticConfig = SyntheticConfig()
+    retraining: RetrainingConfig | None = Field(None, description="None: train on the data alone")
     processing: ProcessingConfig = ProcessingConfig()
     detector: TrainingConfig
     embedder: TrainingConfig

@@ -1,4 +1,4 @@
-"""What the programs of Processing jobs share: SageMaker's folder, and how a failure is told."""
+"""What the programs of Processing jobs share: SageMaker's folder, and their last word."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ def run_commands(app: typer.Typer, name: str) -> None:
             try:
                 app(prog_name=name)
             except FaceFlowError as error:
-                _leave_reason(str(error))
+                leave_message(str(error))
                 raise
     except typer.Exit as error:
         sys.exit(error.exit_code)
 
 
-def _leave_reason(reason: str) -> None:
+def leave_message(text: str) -> None:
+    """Leave a job's last word where SageMaker looks for it: its ``ExitMessage``."""
     base = base_dir()
-    if (base / "processing").is_dir():  # nothing is left outside of a job
-        atomic_write_text(base / "output/message", reason[:_MESSAGE_CHARACTERS])
+    # Nothing is left outside of a job; one without inputs and outputs has its configuration only.
+    if any((base / name).is_dir() for name in ("config", "processing")):
+        atomic_write_text(base / "output/message", text[:_MESSAGE_CHARACTERS])

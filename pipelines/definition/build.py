@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceflow_ml.inference.pretrained import Kind
 from pipelines.config import PipelineConfig
+from pipelines.definition.corrections import Corrections
 from pipelines.definition.jobs import evaluation_step, processing_step, training_step
 from pipelines.definition.parameters import Parameters, declare
 from pipelines.kinds import KINDS
@@ -49,11 +50,43 @@ class _Evaluated:
 def build_pipeline(config: PipelineConfig, session: PipelineSession) -> Pipeline:
     """The pipeline as SDK objects, in a session that may be offline."""
     from sagemaker.core.shapes.shapes import MlflowConfig
-    from sagemaker.core.workflow.functions import JsonGet
-    from sagemaker.core.workflow.properties import PropertyFile
     from sagemaker.mlops.workflow.pipeline import Pipeline
 
     parameters = declare(config)
+    if config.retraining is None:
+        steps = _train_and_judge(config, session, parameters)
+    else:
+        corrections = Corrections(config, config.retraining, session, parameters)
+        rest = _train_and_judge(config, session, parameters, corrections)
+        steps = [corrections.gate, corrections.enough(rest)]
+    mlflow = None
+    if config.mlflow_arn is not None:
+        mlflow = MlflowConfig(
+            mlflow_resource_arn=config.mlflow_arn,
+            mlflow_experiment_name=config.mlflow_experiment,
+        )
+    return Pipeline(
+        name=config.name,
+        parameters=parameters.declared(),
+        mlflow_config=mlflow,
+        steps=steps,
+        sagemaker_session=session,
+    )
+
+
+def _train_and_judge(
+    config: PipelineConfig,
+    session: PipelineSession,
+    parameters: Parameters,
+    corrections: Corrections | None = None,
+) -> list[Any]:
+    """The steps from the data to registered or refused models.
+
+    corrections: None where the data are all that is trained on.
+    """
+    from sagemaker.core.workflow.functions import JsonGet
+    from sagemaker.core.workflow.properties import PropertyFile
+
     champions_file = PropertyFile(name="Champions", output_name="champions", path="champions.json")
     champions = processing_step(
         "FindChampions",
@@ -83,50 +116,55 @@ def build_pipeline(config: PipelineConfig, session: PipelineSession) -> Pipeline
         property_files=[data_file],
     )
     fingerprint = JsonGet(step_name=prepare.name, property_file=data_file, json_path="fingerprint")
+    fingerprints: dict[Kind, JsonGet] = dict.fromkeys(KINDS, fingerprint)
+    prepared = prepare.properties.ProcessingOutputConfig.Outputs
+    places = {name: prepared[name].S3Output.S3Uri for name in CHANNELS}
+    champion = {
+        kind: JsonGet(
+            step_name=champions.name,
+            property_file=champions_file,
+            json_path=f"{kind}.model_data_url",
+        )
+        for kind in KINDS
+    }
     evaluated: dict[Kind, _Evaluated] = {}
     steps: list[Any] = [champions, prepare]
+    mixed = None
+    if corrections is not None:
+        mixed = corrections.mix(places["embedder_train"], champion["embedder"])
+        places["embedder_train"] = mixed.train
+        fingerprints["embedder"] = mixed.fingerprint
+        steps.append(mixed.step)
     for kind in KINDS:
         train = training_step(
             kind,
             config,
             session,
             parameters,
-            prepare,
+            channels={split: places[f"{kind}_{split}"] for split in ("train", "val")},
             checkpoints=[
                 *(config.store, "checkpoints", kind),
                 *(parameters.image[kind], parameters.config[kind]),
                 parameters.instance_count[kind].to_string(),
                 _recipe(config, kind),
-                fingerprint,
+                fingerprints[kind],
             ],
-        )
-        champion = JsonGet(
-            step_name=champions.name,
-            property_file=champions_file,
-            json_path=f"{kind}.model_data_url",
         )
         report = PropertyFile(
             name=f"{TITLE[kind]}Evaluation", output_name="report", path="evaluation.json"
         )
         evaluate = evaluation_step(
-            kind, config, session, parameters, prepare, train, champion, report
+            kind, config, session, parameters, prepare, train, champion[kind], report
         )
         evaluated[kind] = _Evaluated(evaluate, report, train.properties.TrainingJobArn)
         steps += [train, evaluate]
-    steps.append(_check_quality(config, session, parameters, evaluated, fingerprint))
-    mlflow = None
-    if config.mlflow_arn is not None:
-        mlflow = MlflowConfig(
-            mlflow_resource_arn=config.mlflow_arn,
-            mlflow_experiment_name=config.mlflow_experiment,
-        )
-    return Pipeline(
-        name=config.name,
-        parameters=parameters.declared(),
-        mlflow_config=mlflow,
-        steps=steps,
-        sagemaker_session=session,
-    )
+    judge = _check_quality(config, session, parameters, evaluated, fingerprints)
+    if corrections is not None and mixed is not None:
+        remember = corrections.remember(mixed, [result.step for result in evaluated.values()])
+        # A refusal ends the execution, and whatever runs beside it.
+        judge.add_depends_on([remember])
+        steps.append(remember)
+    return [*steps, judge]
 
 
 def _prepare_arguments(config: PipelineConfig) -> list[str]:
@@ -154,7 +192,7 @@ def _check_quality(
     session: PipelineSession,
     parameters: Parameters,
     evaluated: dict[Kind, _Evaluated],
-    fingerprint: JsonGet,
+    fingerprints: dict[Kind, JsonGet],
 ) -> ConditionStep:
     """Register both models if each is good enough and not worse than its champion, or fail."""
     from sagemaker.core.workflow.conditions import (
@@ -186,7 +224,7 @@ def _check_quality(
         name="CheckQuality",
         conditions=conditions,
         if_steps=[
-            _register(kind, config, session, parameters, evaluated[kind], fingerprint)
+            _register(kind, config, session, parameters, evaluated[kind], fingerprints[kind])
             for kind in KINDS
         ],
         else_steps=[FailStep(name="Refuse", error_message=Join(on="", values=reasons))],

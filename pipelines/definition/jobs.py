@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sagemaker.core.workflow.functions import JsonGet
     from sagemaker.core.workflow.pipeline_context import PipelineSession
     from sagemaker.core.workflow.properties import PropertyFile
-    from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep
+    from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, Step, TrainingStep
 
 ENTRYPOINT = ["python", "-m", "pipelines.steps"]
 INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
@@ -28,17 +28,20 @@ def processing_step(
     session: PipelineSession,
     parameters: Parameters,
     *,
-    arguments: list[str],
+    arguments: list[Any],
     inputs: Mapping[str, Any] | None = None,
-    outputs: Mapping[str, str | None],
+    outputs: Mapping[str, Any],
     property_files: list[PropertyFile],
     kind: Kind = "detector",
+    instance_type: str | None = None,
     cached: bool = True,
+    depends_on: list[Step] | None = None,
 ) -> ProcessingStep:
     """A processing job that runs ``python -m pipelines.steps ARGUMENTS`` in a kind's image.
 
     inputs: S3 URIs by name, found under /opt/ml/processing/input/NAME. outputs: by name, written
     under /opt/ml/processing/output/NAME, uploaded to the URI, or to one of the execution's own.
+    instance_type: other than the pipeline's parameter.
     """
     from sagemaker.core.processing import Processor
     from sagemaker.core.shapes import (
@@ -61,7 +64,7 @@ def processing_step(
         role=config.role,
         image_uri=parameters.image[kind],
         instance_count=1,
-        instance_type=parameters.processing_instance,
+        instance_type=instance_type or parameters.processing_instance,
         entrypoint=ENTRYPOINT,
         volume_size_in_gb=config.processing.volume_gb,
         max_runtime_in_seconds=round(config.processing.max_hours * _HOUR),
@@ -99,6 +102,7 @@ def processing_step(
         name=name,
         step_args=step_arguments,
         property_files=property_files,
+        depends_on=depends_on,
         cache_config=_cache(config) if cached else None,
         retry_policies=_retries(),
     )
@@ -146,8 +150,8 @@ def training_step(
     config: PipelineConfig,
     session: PipelineSession,
     parameters: Parameters,
-    prepare: ProcessingStep,
     *,
+    channels: Mapping[str, Any],
     checkpoints: Sequence[Any],
 ) -> TrainingStep:
     """A training job: the image's ``train``, told by hyperparameters and channels.
@@ -155,6 +159,7 @@ def training_step(
     With several instances the image makes them one DDP group. Its ``model.tar.gz`` holds the
     exported model beside the checkpoint.
 
+    channels: S3 URIs by name.
     checkpoints: parts of the S3 URI that SageMaker mirrors /opt/ml/checkpoints to and, after a
     spot interruption or in a second attempt, from.
     """
@@ -201,11 +206,9 @@ def training_step(
             **training.overrides,
         },
     )
-    prepared = prepare.properties.ProcessingOutputConfig.Outputs
     arguments = trainer.train(
         input_data_config=[
-            InputData(channel_name=split, data_source=prepared[f"{kind}_{split}"].S3Output.S3Uri)
-            for split in ("train", "val")
+            InputData(channel_name=name, data_source=uri) for name, uri in channels.items()
         ]
     )
     return TrainingStep(

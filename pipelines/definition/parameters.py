@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The pipeline's parameters; ``data`` is None where fictional people take its place."""
+    """The pipeline's parameters.
+
+    ``data`` is None where fictional people take its place, ``corrections`` and ``needed`` are where
+    the pipeline does not retrain.
+    """
 
     data: ParameterString | None
+    corrections: ParameterString | None
+    needed: ParameterInteger | None
     processing_instance: ParameterString
     approval: ParameterString
     image: dict[Kind, ParameterString]
@@ -34,7 +40,10 @@ class Parameters:
 
     def declared(self) -> list[Any]:
         """All of them, in the order of the definition."""
-        general = [self.data, self.processing_instance, self.approval]
+        general = [
+            *(self.data, self.corrections, self.needed),
+            *(self.processing_instance, self.approval),
+        ]
         of_kinds = (
             self.image,
             self.config,
@@ -67,10 +76,17 @@ def declare(config: PipelineConfig) -> Parameters:
         return {k: ParameterFloat(names(what)[k], default_value=values[k]) for k in KINDS}
 
     training = {kind: config.training(kind) for kind in KINDS}
+    retraining = config.retraining
     return Parameters(
         data=None
         if config.synthetic.photos
         else ParameterString("DataUri", default_value=config.data),
+        corrections=None
+        if retraining is None
+        else ParameterString("CorrectionsUri", default_value=retraining.corrections),
+        needed=None
+        if retraining is None
+        else ParameterInteger("CorrectionsNeeded", default_value=retraining.needed),
         processing_instance=ParameterString(
             "ProcessingInstanceType", default_value=config.processing.instance_type
         ),

@@ -248,4 +248,6 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
 def _said(step: Mapping[str, Any], result: StepState) -> str:
     if step["Type"] == "Condition":
         return "passed" if result.properties["Outcome"] else "not passed"
-    return f"reused from execution {result.cached}" if result.cached else "done"
+    if result.cached:
+        return f"reused from execution {result.cached}"
+    return f"done: {said}" if (said := result.properties.get("ExitMessage")) else "done"

@@ -95,8 +95,9 @@ def run_processing(
     outcome = _run(
         job, [*command, *application.get("ContainerArguments", [])], request, machine, stop
     )
+    said = _message(job.base / "output/message")
     if outcome.code:
-        raise FaceFlowError(_reason(job.base / "output/message", outcome))
+        raise FaceFlowError(said or _exit(outcome))
     for item in outputs:
         target = item["S3Output"]
         machine.store.upload(job.inside(target["LocalPath"]), target["S3Uri"])
@@ -105,6 +106,7 @@ def run_processing(
         "ProcessingJobName": job.name,
         "ProcessingJobArn": f"{_ARN}:processing-job/{job.name}",
         "ProcessingJobStatus": "Completed",
+        "ExitMessage": said,
         # Definitions refer to inputs and outputs by name.
         "ProcessingInputs": {i["InputName"]: i for i in request.get("ProcessingInputs", [])},
         "ProcessingOutputConfig": {"Outputs": {o["OutputName"]: o for o in outputs}},
@@ -149,7 +151,7 @@ def run_training(
     command = _image(request["AlgorithmSpecification"]["TrainingImage"], machine)
     outcome = _run(job, [*command, "train"], request, machine, stop)
     if outcome.code:
-        raise FaceFlowError(_reason(job.base / "output/failure", outcome))
+        raise FaceFlowError(_message(job.base / "output/failure") or _exit(outcome))
     output = f"{request['OutputDataConfig']['S3OutputPath']}/{job.name}/output"
     archive = job.folder / MODEL_ARCHIVE
     pack(job.base / "model", archive)
@@ -205,10 +207,12 @@ def _one_instance(count: int) -> None:
         raise ConfigError(f"{count} instances on one machine: give an instance count of 1")
 
 
-def _reason(file: Path, outcome: Outcome) -> str:
-    """What the program left to say, where SageMaker looks for it, or its last line."""
-    if file.is_file():
-        return file.read_text(encoding="utf-8", errors="replace").strip()
+def _message(file: Path) -> str:
+    """What the program left to say, where SageMaker looks for it; empty if it did not."""
+    return file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
+
+
+def _exit(outcome: Outcome) -> str:
     return f"exit code {outcome.code}: {outcome.last_line}"
 
 

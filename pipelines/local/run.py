@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import PipelineConfig
+from pipelines.definition.check import all_steps
 from pipelines.definition.compile import compile_definition
 from pipelines.kinds import KINDS
 from pipelines.local.cache import StepCache, code_fingerprint
@@ -22,11 +23,15 @@ from pipelines.registry import REGISTRY_VARIABLE, Version
 
 @dataclass(frozen=True)
 class LocalRun:
-    """An execution's end: its state, its folder, and the versions it registered."""
+    """An execution's end: its state, its folder, and the versions it registered.
+
+    skipped: why nothing was trained; None where it was.
+    """
 
     state: ExecutionState
     folder: Path
     registered: tuple[Version, ...]
+    skipped: str | None = None
 
 
 def run_local(
@@ -54,7 +59,7 @@ def run_local(
     """
     definition = compile_definition(config)
     if not cached:
-        for step in definition["Steps"]:
+        for step in all_steps(definition["Steps"]):
             step.pop("CacheConfig", None)
     root = config.local.root.resolve()
     store = LocalStore(root / "s3")
@@ -80,12 +85,14 @@ def run_local(
         notice(f"{verb} execution {state.execution_id} in {folder}")
         state = Execution(definition, state, folder, home).run()
     versions = [
-        registry.get(config.groups[kind], int(step.properties["ModelPackageVersion"]))
+        registry.get(config.groups[kind], int(done.properties["ModelPackageVersion"]))
         for kind in KINDS
-        if (step := state.steps.get(f"Register{kind.capitalize()}")) is not None
-        and step.status == "Succeeded"
+        if (done := state.steps.get(f"Register{kind.capitalize()}")) is not None
+        and done.status == "Succeeded"
     ]
-    return LocalRun(state, folder, tuple(versions))
+    end = state.steps.get("Skip")
+    skipped = None if end is None else end.properties.get("ExitMessage")
+    return LocalRun(state, folder, tuple(versions), skipped)
 
 
 def registration(registry: MlflowRegistry, store: LocalStore, config: PipelineConfig) -> Register:

@@ -60,7 +60,9 @@ def _embedder(name: str | None) -> FaceEmbedder:
 
 
 def _users(file: Path | None) -> frozenset[str]:
-    return frozenset() if file is None else frozenset(file.read_text(encoding="utf-8").split())
+    from pipelines.retraining.place import read_users
+
+    return frozenset() if file is None else read_users(file)
 
 
 @app.command(epilog="Example: faceflow-ml retrain corrections --export e --out set")

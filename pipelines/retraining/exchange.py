@@ -133,7 +133,7 @@ def read_corrections(folder: Path, leave_out: Collection[str] = ()) -> Correctio
     Raises:
         FaceFlowError: it is no export of this version, incomplete or altered.
     """
-    summary = _summary(folder)
+    summary = read_summary(folder)
     for name in (FACES, VECTORS, DECISIONS):
         if _sha256(folder / name) != summary.sha256.get(name):
             raise FaceFlowError(f"{folder / name} is not as it was exported: export again")
@@ -156,7 +156,8 @@ def read_corrections(folder: Path, leave_out: Collection[str] = ()) -> Correctio
     )
 
 
-def _summary(folder: Path) -> Summary:
+def read_summary(folder: Path) -> Summary:
+    """Read ``corrections.json``; FaceFlowError if there is no export of this version."""
     try:
         return Summary.model_validate_json((folder / MANIFEST).read_bytes())
     except OSError as error:

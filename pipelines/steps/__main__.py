@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from faceflow_ml.cli._common import say
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.inference.pretrained import Kind
-from pipelines.job import run_commands
+from pipelines.job import leave_message, run_commands
 
 app = typer.Typer(help="Jobs of the pipeline.", no_args_is_help=True, add_completion=False)
 
@@ -60,6 +61,50 @@ def evaluate(
     from pipelines.steps.evaluate import evaluate_model
 
     evaluate_model(_kind(kind), model, champion, data, report, out)
+
+
+@app.command()
+def gate(
+    corrections: Folder,
+    out: Folder,
+    needed: Annotated[int, typer.Option(min=0, help="New corrections to go on with.")],
+) -> None:
+    """Are there enough new corrections to retrain on? gate.json says train 1 or 0, and why."""
+    from pipelines.steps.corrections import check_corrections
+
+    check_corrections(corrections, out, needed=needed)
+
+
+@app.command()
+def skip(reason: Annotated[str, typer.Option(help="Why nothing is trained.")]) -> None:
+    """End without training, and say why: a success whose exit message is the reason."""
+    leave_message(reason)
+    say(reason)
+
+
+@app.command()
+def mix(
+    corrections: Folder,
+    data: Folder,
+    champion: Folder,
+    out: Folder,
+    fingerprint: Annotated[str, typer.Option(help="Of the corrections that the gate saw.")],
+    least_faces: Annotated[int, typer.Option(min=2, help="Of an identity.")] = 2,
+) -> None:
+    """Put corrected faces before the data's: what the embedder is trained on."""
+    from pipelines.steps.corrections import mix_corrections
+
+    mix_corrections(
+        corrections, data, champion, out, fingerprint=fingerprint, least_faces=least_faces
+    )
+
+
+@app.command()
+def remember(report: Folder, out: Folder) -> None:
+    """Keep which corrections were learned from: the next gate counts what is new by it."""
+    from pipelines.steps.corrections import remember_corrections
+
+    remember_corrections(report, out)
 
 
 def _kind(text: str) -> Kind:

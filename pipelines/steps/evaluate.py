@@ -21,11 +21,11 @@ from faceflow_ml.evaluation.resampling import tar_over_resampled_people
 from faceflow_ml.evaluation.run_detection import DetectorRun, run_detector
 from faceflow_ml.evaluation.run_verification import IdentityRun, run_identities
 from faceflow_ml.evaluation.verification import all_pair_scores
-from faceflow_ml.files import atomic_write_text, unpack_archive
+from faceflow_ml.files import atomic_write_text
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, Kind, read_manifest
-from pipelines.archives import MODEL_ARCHIVE, pack
+from pipelines.archives import MODEL_ARCHIVE, pack, unpack_model
 from pipelines.statistics import (
     Difference,
     average_precision_over_resampled_images,
@@ -74,13 +74,13 @@ def evaluate_model(
         FaceFlowError: an archive or the data cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
-        folder = _unpacked(model, Path(work) / "challenger")
+        folder = unpack_model(model, Path(work) / "challenger")
         if folder is None:
             raise FaceFlowError(f"{model} holds no {MODEL_ARCHIVE}")
         measure = _measure_detector if kind == "detector" else _measure_embedder
         say(f"Measuring the {kind} on {data}")
         challenger = measure(folder, data)
-        rival_folder = _unpacked(champion, Path(work) / "champion")
+        rival_folder = unpack_model(champion, Path(work) / "champion")
         rival = None
         if rival_folder is not None:
             say("Measuring the champion on the same data")
@@ -264,14 +264,6 @@ def _or_problem(contract_id: str, measure: Callable[[], Measured]) -> Measured:
         return measure()
     except (ValueError, WeightsError) as error:
         return Measured(contract_id, math.nan, problem=str(error))
-
-
-def _unpacked(folder: Path, target: Path) -> Path | None:
-    archive = folder / MODEL_ARCHIVE
-    if not archive.is_file():
-        return None
-    unpack_archive(archive, target)
-    return target
 
 
 def _finite(value: Any) -> Any:

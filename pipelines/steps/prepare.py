@@ -33,7 +33,7 @@ def prepare_data(data: Path, out: Path) -> None:
     for kind in KINDS:
         for split in SPLITS:
             for file in shard_files(data / SOURCES[kind], split):
-                _copy(file, out / f"{kind}_{split}" / file.name)
+                copy_file(file, out / f"{kind}_{split}" / file.name)
     _report(out)
 
 
@@ -52,7 +52,8 @@ def render_data(out: Path, *, photos: int, people: int, faces: int, seed: int) -
     _report(out)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file in one step."""
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.config import PipelineConfig, load_pipeline_config
-from pipelines.local.cache import StepCache
 from pipelines.local.execute import Home
-from pipelines.local.jobs import Machine
-from pipelines.local.objects import LocalStore
-from tests.pipelines.small import PROGRAMS, Registered
+from tests.pipelines.small import home
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "pipeline"
@@ -58,15 +55,4 @@ def local_root(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.MonkeyP
 def make_home(tmp_path: Path) -> Callable[..., Home]:
     """What small executions run with; ``code`` stands for the version of the programs."""
 
-    def make(register: Any = None, *, code: str = "1", parallel: int = 2) -> Home:
-        store = LocalStore(tmp_path / "s3")
-        machine = Machine(
-            store, {"trainer": ["python", os.fspath(PROGRAMS)]}, {"FROM_HERE": "yes"}, code
-        )
-        cache = StepCache(tmp_path / "cache", store, code)
-        said: list[str] = []
-        return Home(
-            tmp_path / "work", machine, cache, register or Registered(), parallel, said.append
-        )
-
-    return make
+    return partial(home, tmp_path)

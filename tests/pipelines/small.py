@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipelines.local.cache import StepCache
+from pipelines.local.execute import Home
+from pipelines.local.jobs import Machine
+from pipelines.local.objects import LocalStore
+
 PROGRAMS = Path(__file__).with_name("programs.py")
 
 
@@ -18,6 +23,17 @@ class Registered:
     def __call__(self, key: str, request: Any) -> dict[str, Any]:
         self.requests[key] = request
         return {"ModelPackageVersion": len(self.requests)}
+
+
+def home(folder: Path, register: Any = None, *, code: str = "1", parallel: int = 2) -> Home:
+    """What small executions run with, below a folder; what is said is dropped."""
+    store = LocalStore(folder / "s3")
+    machine = Machine(
+        store, {"trainer": ["python", os.fspath(PROGRAMS)]}, {"FROM_HERE": "yes"}, code
+    )
+    cache = StepCache(folder / "cache", store, code)
+    said: list[str] = []
+    return Home(folder / "work", machine, cache, register or Registered(), parallel, said.append)
 
 
 def processing(
