@@ -31,8 +31,8 @@ from api.sharing.ses_mailer import SesMailer
 from api.workflow.context import Handlers
 from api.workflow.step_functions import StepFunctionsWorkflow
 
-Client = Callable[[str], Any]
-"""Makes boto3's client of a service."""
+Client = Callable[..., Any]
+"""Makes boto3's client of a service; further arguments are boto3's."""
 
 _RETRIES = {"mode": "standard", "max_attempts": 5}
 _CONNECTIONS = 50
@@ -239,7 +239,7 @@ def boto_clients() -> Client:
     if session.region_name is None:
         raise ValueError("outside local, AWS has to be described: AWS_REGION is not set")
 
-    def client(service: str) -> Any:
+    def client(service: str, **options: Any) -> Any:
         config = Config(
             # The runtime of SageMaker is asked again by the engine, which knows when that helps.
             retries={"max_attempts": 0} if service == "sagemaker-runtime" else _RETRIES,
@@ -251,6 +251,6 @@ def boto_clients() -> Client:
             s3={"addressing_style": "virtual"} if service == "s3" else None,
             signature_version="s3v4" if service == "s3" else None,
         )
-        return session.client(service, config=config)
+        return session.client(service, config=config, **options)
 
     return client

@@ -45,7 +45,7 @@ def runtime() -> Runtime:
     Raises:
         ValueError: a setting is missing.
     """
-    opened = open_runtime(Settings(), load_aws_settings(), boto_clients(), _handlers())
+    opened = open_runtime(Settings(), load_aws_settings(), cache(boto_clients()), _handlers())
     events.forward(open_event_sink(aws=opened.aws, client=opened.client))
     return opened
 
