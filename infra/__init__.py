@@ -1,0 +1,1 @@
+"""The infrastructure: Terraform, the state machine, delivery and the cost model."""
