@@ -1,7 +1,8 @@
 """The registry on this machine: MLflow's, with the aliases ``champion`` and ``challenger``.
 
-A version's files are in an MLflow run, with the metrics of its evaluation, so that
-``models:/faceflow-embedder@champion`` loads wherever a model is asked for.
+A version's files are in an MLflow run, with the metrics of its evaluation. They are a model of
+the flavour of `faceflow_ml.tracking`, so that ``models:/faceflow-embedder@champion`` loads wherever
+a model is asked for, and with ``mlflow.pyfunc``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import unpack_archive
+from faceflow_ml.inference.pretrained import MANIFEST_NAME
 from pipelines.registry import PENDING, Version
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -86,6 +88,8 @@ class MlflowRegistry:
         """
         from mlflow.exceptions import MlflowException
 
+        from faceflow_ml.tracking.flavour import WEIGHTS, save_weights
+
         try:
             self._client.create_registered_model(group)
         except MlflowException as error:
@@ -99,11 +103,13 @@ class MlflowRegistry:
         run = self._client.create_run(self.experiment(experiment), run_name=f"{group} {key}")
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
-            folder = Path(work) / _MODEL
+            folder, files = Path(work) / WEIGHTS, Path(work) / "files"
             unpack_archive(archive, folder)
-            (Path(work) / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
-            (Path(work) / "model_card.json").write_text(card, encoding="utf-8")
-            self._client.log_artifacts(run_id, work)
+            files.mkdir()
+            save_weights(files / _MODEL, folder)
+            (files / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
+            (files / "model_card.json").write_text(card, encoding="utf-8")
+            self._client.log_artifacts(run_id, str(files))
         for name, value in _numbers(evaluation.get("metrics") or {}):
             self._client.log_metric(run_id, name, value)
         self._client.set_terminated(run_id)
@@ -160,18 +166,16 @@ class MlflowRegistry:
             self._client.delete_registered_model_alias(group, CHALLENGER)
 
     def download(self, version: Version, folder: Path) -> Path:
-        """Copy a version's files below ``folder``; returns where they are."""
+        """Copy a version's files below ``folder``; returns where its weights are."""
         from mlflow.artifacts import download_artifacts
 
         source = self._client.get_model_version_download_uri(version.group, str(version.version))
         folder.mkdir(parents=True, exist_ok=True)
-        return Path(
-            download_artifacts(
-                artifact_uri=source,
-                dst_path=str(folder),
-                tracking_uri=self._client.tracking_uri,
-            )
+        found = download_artifacts(
+            artifact_uri=source, dst_path=str(folder), tracking_uri=self._client.tracking_uri
         )
+        # Older versions are the weights folder itself.
+        return next(Path(found).rglob(MANIFEST_NAME), Path(found) / MANIFEST_NAME).parent
 
 
 def _version(found: Any) -> Version:

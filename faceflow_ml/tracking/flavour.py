@@ -94,8 +94,12 @@ class PhotoModel:
 
 
 def _load_pyfunc(path: str) -> PhotoModel:
-    """MLflow's hook: the model of a saved model's data folder."""
-    return PhotoModel(FacePipeline.from_pretrained(detector=Path(path), embedder=Path(path)))
+    """MLflow's hook: the model of a saved model's data folder; the default one of a kind that the
+    folder lacks."""
+    own = dict.fromkeys(read_manifest(Path(path)).default, Path(path))
+    return PhotoModel(
+        FacePipeline.from_pretrained(detector=own.get("detector"), embedder=own.get("embedder"))
+    )
 
 
 def signature() -> ModelSignature:
@@ -149,10 +153,29 @@ def save_model(
     Raises:
         WeightsError: there is no such model.
     """
+    with _weights_folder(detector, embedder) as folder:
+        save_weights(path, folder, example=example)
+
+
+def save_weights(
+    path: str | PathLike[str], folder: Path, *, example: ImageArray | None = None
+) -> None:
+    """Save a weights folder as it is as an MLflow model in the folder ``path``, which must not
+    exist.
+
+    One with a single kind of model finds and embeds faces too: the default one of the other kind,
+    where it is loaded, completes it.
+
+    Args:
+        folder: with ``manifest.json``.
+        example: see `save_model`.
+
+    Raises:
+        WeightsError: the folder has no manifest.
+    """
     import mlflow.pyfunc
 
-    with _weights_folder(detector, embedder) as folder:
-        mlflow.pyfunc.save_model(path, **_arguments(folder, example))
+    mlflow.pyfunc.save_model(path, **_arguments(folder, example))
 
 
 def log_model(

@@ -267,7 +267,8 @@ class LocalDeployer:
     def _download(self, kind: Kind, version: Version) -> Path:
         target = self._root / "models" / kind / str(version.version)
         if not target.is_dir():
-            work = target.with_name(f".{version.version}-{os.getpid()}")
+            work = target.with_name(f".{version.version}")
+            shutil.rmtree(work, ignore_errors=True)  # of a deployment that was killed
             found = self._registry.download(version, work)
             found.replace(target)
             shutil.rmtree(work, ignore_errors=True)

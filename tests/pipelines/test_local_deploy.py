@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from faceflow_ml import FaceDetector
+from faceflow_ml import FaceDetector, FaceEmbedder
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.inference.pretrained import Manifest, ModelEntry, read_manifest
 from pipelines.archives import pack
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.local import LocalDeployer
+from pipelines.deployment.weights import merge_weights
 from pipelines.mlflow_registry import CHALLENGER, PREVIOUS, MlflowRegistry
 from pipelines.registry import PENDING, REJECTED, Version
 from tests.pipelines.conftest import CONFIGS
@@ -286,3 +287,45 @@ def test_steps_that_register_at_the_same_time_share_an_experiment(
     with ThreadPoolExecutor(4) as pool:
         found = {*pool.map(place.registry.experiment, ["shared"] * 8)}
     assert len(found) == 1
+
+
+def test_what_is_registered_loads_as_a_model_and_as_weights(
+    make_place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pipeline packs it, with one kind of model: the other one is the default one."""
+    import mlflow
+
+    shipped = FaceEmbedder.from_pretrained()
+    place = make_place()
+    weights, packed = tmp_path / "weights", tmp_path / "packed"
+    merge_weights({}, weights)
+    entry = read_manifest(weights).models["embedder"]
+    only = Manifest(version=1, models={"embedder": entry}, default={"embedder": next(iter(entry))})
+    (weights / "manifest.json").write_text(only.model_dump_json())
+    names = ["manifest.json", *(model.file for model in entry.values())]
+    pack(weights, packed / "model.tar.gz", names)
+    version = place.registry.register(
+        GROUP,
+        packed / "model.tar.gz",
+        key="real",
+        model_data_url="s3://bucket/model.tar.gz",
+        status=PENDING,
+        properties={"contract_id": shipped.contract_id},
+        evaluation={},
+        card="{}",
+        experiment="tests",
+    )
+    place.registry.set_champion(version, None)
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place.config.tracking_uri())
+    mlflow.set_tracking_uri(place.config.tracking_uri())
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{GROUP}@champion")
+        found = model.predict(model.input_example)
+        embedder = FaceEmbedder.from_pretrained(f"models:/{GROUP}@champion")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert len(found) > 0 and len(found["embedding"][0]) == 512
+    assert model.metadata.metadata == {"embedder_contract_id": shipped.contract_id}
+    assert embedder.contract_id == shipped.contract_id
+    assert embedder.match_threshold == shipped.match_threshold
