@@ -30,6 +30,7 @@ def measured(docs: Path = ROOT / "docs") -> Measured:
     """
     serving = (docs / "benchmarks-serving.md").read_text()
     application = (docs / "benchmarks-app.md").read_text()
+    rows = (docs / "benchmarks-rows.md").read_text()
 
     def busy(task: str) -> float:
         """Processor time of a request, one after the other: the last column."""
@@ -43,7 +44,10 @@ def measured(docs: Path = ROOT / "docs") -> Measured:
         raise ValueError("benchmarks-app.md does not say how many faces there were")
     faces = round(int(counted[2]) / int(counted[1]), 2)
     return Measured(
-        faces_of_a_photo=faces, detection_ms=busy("detection"), embedding_ms=busy("embedding")
+        faces_of_a_photo=faces,
+        detection_ms=busy("detection"),
+        embedding_ms=busy("embedding"),
+        **{name: value for name, value in written(rows).items() if name != "photos"},
     )
 
 
@@ -54,9 +58,9 @@ def stored_originals(usage: Usage, price: Tiers) -> float:
     return usage.original_mb / 1000 * sum(months[: usage.months_kept])
 
 
-def write_units(size_kb: float, writes: int, indexes: int) -> float:
-    """Units of an item's writes: a KB each, once for the table and once for every index."""
-    return math.ceil(size_kb) * writes * (1 + indexes)
+def of_rows(first: float, further: float, seen: Measured) -> float:
+    """Units or bytes of a photo with its faces, from those with one."""
+    return first + (seen.faces_of_a_photo - 1) * further
 
 
 def instances(photos: float, inputs: Inputs, seen: Measured) -> int:
@@ -95,12 +99,9 @@ def bill(photos: int, inputs: Inputs, seen: Measured) -> dict[str, float]:
     """Dollars of a month, by what they are for."""
     price, use, stack = inputs.prices, inputs.usage, inputs.stack
     faces, kept = seen.faces_of_a_photo, photos * use.months_kept
-    rows_kb = use.row_kb.photo + faces * use.row_kb.face
-    copies = 1 + use.indexes_of_a_photo  # every index has whole items
-    table_gb = kept * rows_kb * copies / _KB
+    table_gb = kept * of_rows(seen.bytes, seen.face_bytes, seen) / 1e9
     small_gb = kept * (use.thumbnail_kb + faces * (use.crop_kb + 2)) / _KB  # 2 KB: 512 float32
-    writes = write_units(use.row_kb.photo, use.writes_of_a_photo, use.indexes_of_a_photo)
-    writes += faces * write_units(use.row_kb.face, use.writes_of_a_face, use.indexes_of_a_face)
+    writes = of_rows(seen.units, seen.face_units, seen)
     objects = 3 + faces  # original, thumbnail, vectors, a crop for each face
     seen_gb = (use.views * use.thumbnail_kb + use.full_views * use.original_mb * 1000) / _KB
     batches = photos / use.photos_of_a_batch
@@ -160,7 +161,10 @@ def render(inputs: Inputs, seen: Measured) -> str:
         " [infra/cost.yaml](../infra/cost.yaml), except what is measured:",
         f"{seen.faces_of_a_photo} faces a photo ([benchmarks-app.md](benchmarks-app.md)),"
         f" {seen.detection_ms:g} ms of a processor for a photo and {seen.embedding_ms:g} ms for a"
-        " face ([benchmarks-serving.md](benchmarks-serving.md)).",
+        " face ([benchmarks-serving.md](benchmarks-serving.md)),"
+        f" {of_rows(seen.units, seen.face_units, seen):.0f} write units and"
+        f" {of_rows(seen.bytes, seen.face_bytes, seen):,.0f} bytes of the table"
+        " ([benchmarks-rows.md](benchmarks-rows.md)).",
         "",
         f"Sources: {price.source}. They were not fetched by a program: compare before deciding.",
         "",
@@ -241,16 +245,17 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def recorded(document: str) -> Measured:
-    """What a document was computed from.
+def written(document: str) -> dict[str, float]:
+    """The numbers that a document ends with.
 
     Raises:
-        ValueError: it does not say.
+        ValueError: there are none.
     """
     found = re.search(r"^<!-- measured: (.*) -->$", document, re.M)
     if found is None:
-        raise ValueError("the document does not say what it was computed from")
-    return Measured.model_validate(json.loads(found[1]))
+        raise ValueError("the document does not end with what was measured")
+    numbers: dict[str, float] = json.loads(found[1])
+    return numbers
 
 
 def main(words: Sequence[str] | None = None) -> None:

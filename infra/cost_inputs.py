@@ -62,13 +62,6 @@ class Prices(_Section):
     serverless_data_gb: float
 
 
-class RowSizes(_Section):
-    """Of items, KB."""
-
-    photo: float
-    face: float
-
-
 class Usage(_Section):
     """What a photo brings with it, on average; counts are for one photo."""
 
@@ -79,11 +72,6 @@ class Usage(_Section):
     original_mb: float
     thumbnail_kb: float
     crop_kb: float
-    row_kb: RowSizes
-    writes_of_a_photo: int
-    writes_of_a_face: int
-    indexes_of_a_photo: int
-    indexes_of_a_face: int
     reads_of_a_photo: float
     function_gb_seconds: float
     function_calls: float
@@ -130,11 +118,17 @@ class Measured(_Section):
     """Of the benchmarks.
 
     detection_ms, embedding_ms: processor milliseconds of a photo and of a face.
+    units, bytes: write units, and bytes of rows with their copies in indexes, of a photo with a
+    face; of each further one ``face_units``, ``face_bytes``.
     """
 
     faces_of_a_photo: float
     detection_ms: float
     embedding_ms: float
+    units: float
+    face_units: float
+    bytes: float
+    face_bytes: float
 
     @property
     def core_seconds(self) -> float:

@@ -14,7 +14,15 @@ from infra import cost, cost_inputs
 from pipelines.config import EndpointConfig
 
 ROOT = Path(__file__).parents[2]
-SEEN = cost_inputs.Measured(faces_of_a_photo=2.0, detection_ms=10.0, embedding_ms=20.0)
+SEEN = cost_inputs.Measured(
+    faces_of_a_photo=2.0,
+    detection_ms=10.0,
+    embedding_ms=20.0,
+    units=60.0,
+    face_units=8.0,
+    bytes=5000.0,
+    face_bytes=1500.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +37,9 @@ def changed(inputs: cost_inputs.Inputs, section: str, **values: object) -> cost_
 
 def test_the_document_is_what_is_computed(inputs: cost_inputs.Inputs) -> None:
     document = (ROOT / "docs/cost.md").read_text()
-    assert document == cost.render(inputs, cost.recorded(document))
+    assert document == cost.render(
+        inputs, cost_inputs.Measured.model_validate(cost.written(document))
+    )
 
 
 def test_the_benchmarks_can_be_read() -> None:
@@ -41,6 +51,7 @@ def test_the_benchmarks_can_be_read() -> None:
 def test_benchmarks_without_the_numbers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "benchmarks-serving.md").write_text("| detection | 1 | 5 |\n")
     (tmp_path / "benchmarks-app.md").write_text("")
+    (tmp_path / "benchmarks-rows.md").write_text("")
     with pytest.raises(ValueError, match="benchmarks-"):
         cost.measured(tmp_path)
 
@@ -67,9 +78,8 @@ def test_originals_get_cheaper_with_age(inputs: cost_inputs.Inputs) -> None:
     assert cost.stored_originals(one, tiers) == pytest.approx(tiers.frequent)
 
 
-def test_writes_count_whole_kilobytes_for_every_index() -> None:
-    assert cost.write_units(1.5, writes=5, indexes=3) == 40
-    assert cost.write_units(1.0, writes=3, indexes=2) == 9
+def test_further_faces_add_to_a_photo_with_one() -> None:
+    assert cost.of_rows(60.0, 8.0, SEEN) == 68.0
 
 
 def test_instances_are_for_the_busiest_hour(inputs: cost_inputs.Inputs) -> None:
