@@ -120,7 +120,7 @@ docs: $(FULL) ## API reference into build/docs
 
 lock: $(FULL) ## compile requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--extra train --extra aws --extra app --extra serve --extra graph --extra peers --extra dev \
+		--extra train --extra aws --extra app --extra lambda --extra serve --extra graph --extra peers --extra dev \
 		--no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean: ## remove what is generated, but not .venv, runs or MLflow's records
@@ -160,6 +160,6 @@ $(WEB_BUILD): $(WEB_MODULES) $(shell find $(WEB)/src $(WEB)/public $(WEB)/script
 
 $(FULL): $(REQUIREMENTS) | $(BIN)/pip
 	@echo "Installing everything, PyTorch included, into $(VENV): some minutes, once ..."
-	@$(PIP_INSTALL) --editable '.[train,app,serve,aws,graph,dev]'
+	@$(PIP_INSTALL) --editable '.[train,app,lambda,serve,aws,graph,dev]'
 	@.ci/install-browser
 	@touch $(BASE) $(APP) $@
