@@ -26,6 +26,7 @@ from api.engine.engine import FoundFaces, aligned
 from faceflow_ml.clustering.batch import THRESHOLD
 from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.inference import pretrained
+from faceflow_ml.inference.quality import norm_factor, norm_range
 from faceflow_ml.inference.types import CROP_SIZE, EMBEDDING_DIM, Detections
 
 MAX_BYTES = 6 * 2**20 - 2**16
@@ -63,6 +64,15 @@ class _Answer:
 
     body: bytes
     attributes: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    """Vectors (n, 512) of the model ``contract``; norms: their lengths before, (n,), if told."""
+
+    contract: str
+    vectors: NDArray[np.float32]
+    norms: NDArray[np.float32] | None
 
 
 class SageMakerFaceEngine:
@@ -113,7 +123,7 @@ class SageMakerFaceEngine:
             known = self._contract if fresh else None
         if known is None:
             blank = np.zeros((1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
-            known, _ = self._embed_batch(blank)
+            known = self._embed_batch(blank).contract
         return known
 
     @property
@@ -138,8 +148,8 @@ class SageMakerFaceEngine:
         return aligned(image, _detections(answer.body))
 
     def embed(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Vectors (n, 512), and factors (n,) of quality, which are 1: the endpoint does not tell
-        the lengths of the embeddings.
+        """Vectors (n, 512), and factors (n,) of quality from the lengths of the embeddings; all 1
+        where the endpoint does not tell them.
 
         Raises:
             Unavailable: the endpoint does not answer, or is busy.
@@ -150,21 +160,27 @@ class SageMakerFaceEngine:
             return np.zeros((0, EMBEDDING_DIM), np.float32), np.ones(0, np.float32)
         batches = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
         answers = list(self._pool.map(self._embed_batch, batches))
-        if len({contract for contract, _ in answers}) > 1:
+        if len({answer.contract for answer in answers}) > 1:
             raise ContractChanged(f"endpoint {self._embedding} changed its model just now")
-        vectors = np.concatenate([vectors for _, vectors in answers])
-        return vectors, np.ones(len(vectors), np.float32)
+        vectors = np.concatenate([answer.vectors for answer in answers])
+        norms = [answer.norms for answer in answers if answer.norms is not None]
+        if len(norms) < len(answers):
+            return vectors, np.ones(len(vectors), np.float32)
+        return vectors, norm_factor(np.concatenate(norms), norm_range(self._calibration()))
 
-    def _embed_batch(self, crops: NDArray[np.uint8]) -> tuple[str, NDArray[np.float32]]:
+    def _embed_batch(self, crops: NDArray[np.uint8]) -> _Embedded:
         buffer = io.BytesIO()
         np.save(buffer, crops)
-        answer = self._invoke(self._embedding, buffer.getvalue(), _NPY, _NPY)
-        vectors = np.load(io.BytesIO(answer.body), allow_pickle=False)
-        if vectors.dtype != np.float32 or vectors.shape != (len(crops), EMBEDDING_DIM):
+        # As JSON, since an array would hold the vectors alone.
+        answer = self._invoke(self._embedding, buffer.getvalue(), _NPY, _JSON)
+        document = json.loads(answer.body)
+        vectors = np.array(document["embeddings"], np.float32)
+        if vectors.shape != (len(crops), EMBEDDING_DIM):
             raise EndpointRefused(
-                f"endpoint {self._embedding}: expected float32 vectors ({len(crops)},"
-                f" {EMBEDDING_DIM}), got {vectors.dtype} {vectors.shape}"
+                f"endpoint {self._embedding}: expected vectors ({len(crops)}, {EMBEDDING_DIM}), "
+                f"got {vectors.shape}"
             )
+        norms = document.get("norms")  # containers of earlier versions tell none
         contract = _CONTRACT.search(answer.attributes)
         if contract is None:
             raise EndpointRefused(f"endpoint {self._embedding} does not say which model it has")
@@ -175,7 +191,8 @@ class SageMakerFaceEngine:
             raise ContractChanged(
                 f"endpoint {self._embedding} has another model now: {contract[1]}"
             )
-        return contract[1], vectors
+        lengths = None if norms is None else np.array(norms, np.float32)
+        return _Embedded(contract[1], vectors, lengths)
 
     def _invoke(self, endpoint: str, body: bytes, content_type: str, accept: str) -> _Answer:
         def once() -> _Answer:

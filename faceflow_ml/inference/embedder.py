@@ -11,6 +11,7 @@ from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.checks import check_count, check_crops
 from faceflow_ml.inference.pretrained import EmbedderPreprocessing, Weights
+from faceflow_ml.inference.quality import norm_range
 from faceflow_ml.inference.session import Device, open_session
 from faceflow_ml.inference.types import EMBEDDING_DIM, FloatArray, ImageArray
 
@@ -77,8 +78,7 @@ class FaceEmbedder:
     @property
     def norm_range(self) -> tuple[float, float] | None:
         """Calibrated norms of a useless and of a perfect face, if known."""
-        low, high = (self._weights.calibration.get(key) for key in ("norm_low", "norm_high"))
-        return None if low is None or high is None or high <= low else (low, high)
+        return norm_range(self._weights.calibration)
 
     def embed(self, crops: ImageArray, *, batch_size: int = 32) -> FloatArray:
         """Vectors of aligned faces.

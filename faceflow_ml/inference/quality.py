@@ -7,6 +7,7 @@ with every part, and one very bad part is not made up for by the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -108,6 +109,12 @@ def quality_parts(
         **{name: part.astype(np.float32) for name, part in parts.items()},
         total=total.astype(np.float32),
     )
+
+
+def norm_range(calibration: Mapping[str, float]) -> tuple[float, float] | None:
+    """Norms of a useless and of a perfect face, by an embedder's calibration; None if unknown."""
+    low, high = (calibration.get(key) for key in ("norm_low", "norm_high"))
+    return None if low is None or high is None or high <= low else (low, high)
 
 
 def norm_factor(norms: npt.ArrayLike, norm_range: tuple[float, float] | None) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,16 @@ _SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 _LIMITS = ImageLimits(max_pixels=4_000_000)
 
 
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """vector: (512,) float32, L2-normalised. norm: its length before, larger for clearer faces."""
+
+    vector: FloatArray
+    norm: float
+
+
 class EmbeddingHandler:
-    """From crops (112, 112, 3) uint8 RGB to vectors (512,) float32, L2-normalised."""
+    """From crops (112, 112, 3) uint8 RGB to embeddings."""
 
     def __init__(self, model_dir: Path | None, *, threads: int | None, device: Device) -> None:
         self.info = model_info("embedding", model_dir)
@@ -47,14 +56,17 @@ class EmbeddingHandler:
             )
         return list(array)
 
-    def run(self, images: Sequence[ImageArray]) -> Sequence[FloatArray]:
-        return list(self._embedder.embed(np.stack(images), batch_size=len(images)))
+    def run(self, images: Sequence[ImageArray]) -> Sequence[Embedding]:
+        found = self._embedder.embed_with_norms(np.stack(images), batch_size=len(images))
+        return [Embedding(vector, float(norm)) for vector, norm in zip(*found, strict=True)]
 
-    def to_json(self, answers: Sequence[FloatArray], *, single: bool) -> Any:  # noqa: ARG002
+    def to_json(self, answers: Sequence[Embedding], *, single: bool) -> Any:  # noqa: ARG002
         return {
-            "embeddings": [vector.tolist() for vector in answers],
+            "embeddings": [answer.vector.tolist() for answer in answers],
+            "norms": [answer.norm for answer in answers],
             "contract_id": self.info.contract_id,
         }
 
-    def to_array(self, answers: Sequence[FloatArray]) -> FloatArray:
-        return np.asarray(answers, np.float32).reshape(-1, EMBEDDING_DIM)
+    def to_array(self, answers: Sequence[Embedding]) -> FloatArray:
+        vectors = [answer.vector for answer in answers]
+        return np.asarray(vectors, np.float32).reshape(-1, EMBEDDING_DIM)

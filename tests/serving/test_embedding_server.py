@@ -44,9 +44,10 @@ def test_an_image_gives_the_librarys_vector(
     assert response.status_code == 200
     assert response.headers["content-type"] == JSON
     assert response.json()["contract_id"] == embedder.contract_id
-    assert set(response.json()) == {"embeddings", "contract_id"}
-    expected = embedder.embed(load_image(data)[None])
+    assert set(response.json()) == {"embeddings", "norms", "contract_id"}
+    expected, norms = embedder.embed_with_norms(load_image(data)[None])
     np.testing.assert_allclose(vectors(response.json()), expected, atol=1e-5)
+    np.testing.assert_allclose(response.json()["norms"], norms, rtol=1e-4)
 
 
 @pytest.mark.parametrize("accept", [NPY, JSON, "*/*", f"{JSON};q=0.2, {NPY}", ""])
