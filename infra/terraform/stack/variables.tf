@@ -154,9 +154,9 @@ variable "endpoints_live" {
 }
 
 variable "pipeline_name" {
-  description = "As in the pipeline's configuration."
+  description = "The pipeline that the schedule starts, as in configs/pipeline/retraining.yaml."
   type        = string
-  default     = "faceflow"
+  default     = "faceflow-retraining"
 }
 
 variable "mlflow_size" {

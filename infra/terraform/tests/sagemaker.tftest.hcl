@@ -27,8 +27,8 @@ run "registry" {
     error_message = "groups are those of the pipeline's configuration"
   }
   assert {
-    condition     = output.pipeline_arn == "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/faceflow"
-    error_message = "the pipeline is the configured one"
+    condition     = output.pipeline_arn == "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/faceflow-retraining"
+    error_message = "the pipeline is the weekly one"
   }
   assert {
     condition     = alltrue([for repository in aws_ecr_repository.image : repository.image_tag_mutability == "IMMUTABLE" && repository.encryption_configuration[0].kms_key == aws_kms_key.models.arn])

@@ -70,9 +70,9 @@ variable "pipeline_role_arn" {
 }
 
 variable "pipeline_name" {
-  description = "Name of the SageMaker pipeline, as in its configuration."
+  description = "Name of the pipeline that the schedule starts, as in configs/pipeline/retraining.yaml."
   type        = string
-  default     = "faceflow"
+  default     = "faceflow-retraining"
   validation {
     condition     = can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", var.pipeline_name))
     error_message = "pipeline_name must be letters, digits and hyphens."
