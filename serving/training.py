@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ CONFIGS_VARIABLE = "FACEFLOW_CONFIGS"
 """Environment variable: the folder that names of configurations are looked up in; by default the
 one beside this package, as in a checkout."""
 _MASTER_PORT = "7777"
+_PROGRESS = re.compile(r"\b(it/s|s/it)\b")
 _FAILURE_CHARACTERS = 1024  # SageMaker shows no more
 
 
@@ -164,7 +166,7 @@ def _first_host(job: TrainingJob) -> str:
 
 
 def _run(words: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run `faceflow-ml`, its output passed on; its exit code and its last line on stderr."""
+    """Run `faceflow-ml`, its output passed on; its exit code and the last words on stderr."""
     process = subprocess.Popen(
         [sys.executable, "-m", "faceflow_ml", *words],
         env=environment,
@@ -183,7 +185,9 @@ def _run(words: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         assert process.stderr is not None
         for line in process.stderr:
             sys.stderr.write(line)
-            last = line.strip() or last
+            # A progress bar is no reason, and often is what a killed training wrote last.
+            if line.strip() and not _PROGRESS.search(line):
+                last = line.strip()
         code = process.wait()
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -14,7 +14,7 @@ import pytest
 from faceflow_ml import FaceDetector
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.training.config import EmbedderConfig, load_config
-from serving.training import read_job
+from serving.training import _run, read_job
 from tests.serving.conftest import npy
 from tests.serving.server import ROOT, serving
 
@@ -126,3 +126,18 @@ def test_what_is_trained_can_be_served(tmp_path: Path, photos: list[np.ndarray])
         answer = server.post(npy(photos[0]), "application/x-npy").json()
         assert answer["contract_id"] == detector.contract_id
         assert len(answer["faces"]) == len(detector.detect(photos[0]))
+
+
+def test_a_progress_bar_is_no_reason_for_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "faceflow_ml"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import sys\n"
+        "sys.stderr.write('Error: no space left\\n\\rEpoch 0:   0%|   | 0/1 [00:04<?, ?it/s]')\n"
+        "sys.exit(1)\n"
+    )
+    monkeypatch.chdir(tmp_path)  # the module is found here first
+    assert _run([], dict(os.environ)) == (1, "Error: no space left")
