@@ -45,6 +45,7 @@ resource "aws_apigatewayv2_route" "sockets" {
 }
 
 resource "aws_apigatewayv2_stage" "sockets" {
+  #checkov:skip=CKV_AWS_76:The function logs every connection with its request id
   api_id      = aws_apigatewayv2_api.sockets.id
   name        = local.socket_stage
   auto_deploy = true

@@ -101,6 +101,7 @@ resource "aws_kms_key" "state" {
 
 # S3 deletes no bucket that holds anything, and nothing here empties it.
 resource "aws_s3_bucket" "state" {
+  #checkov:skip=CKV_AWS_18:Made before any bucket for logs; CloudTrail has the calls
   bucket = "${local.prefix}-state-${var.context.account_id}"
 }
 

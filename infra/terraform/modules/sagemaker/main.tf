@@ -14,6 +14,7 @@ resource "aws_kms_alias" "models" {
 }
 
 resource "aws_s3_bucket" "models" {
+  #checkov:skip=CKV_AWS_18:Jobs of the pipeline alone read it; CloudTrail has their calls
   bucket        = "${local.prefix}-models-${var.context.account_id}"
   force_destroy = var.force_destroy
 }
