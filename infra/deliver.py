@@ -36,6 +36,7 @@ class Image:
     """An image: where its recipe is, and its repository and tag in the registry.
 
     input: its name in Terraform's ``image_tags``; None: Terraform does not know of it.
+    options: of its build besides.
     """
 
     dockerfile: str
@@ -43,14 +44,18 @@ class Image:
     repository: str
     prefix: str = ""
     input: str | None = None
+    options: tuple[str, ...] = ()
 
     def tag(self, version: str) -> str:
         """Tag of a version: several images share a repository."""
         return f"{self.prefix}{version}"
 
 
-EMBEDDING = Image("serving/Dockerfile", "embedding-cpu", "faceflow-embedding")
-DETECTION = Image("serving/Dockerfile", "detection-cpu", "faceflow-detection", "", "detection")
+_SAGEMAKER = ("--build-arg", "START_AS=root")  # which its entry point gives up at once
+EMBEDDING = Image("serving/Dockerfile", "embedding-cpu", "faceflow-embedding", options=_SAGEMAKER)
+DETECTION = Image(
+    "serving/Dockerfile", "detection-cpu", "faceflow-detection", "", "detection", _SAGEMAKER
+)
 API = Image("api/Dockerfile", "api", "faceflow-api", "api-", "api")
 WORKERS = Image("api/Dockerfile", "workers", "faceflow-api", "workers-", "workers")
 DEPLOYER = Image("api/Dockerfile", "deployer", "faceflow-detection", "deployer-", "pipeline")
@@ -104,7 +109,7 @@ class Delivery:
         attestations, so the list of contents (SBOM) is a file beside it."""
         if not self.dry_run and not (ROOT / image.dockerfile).is_file():
             raise Missing(f"{image.dockerfile} is not in this checkout")
-        recipe = ("--file", image.dockerfile, "--target", image.target)
+        recipe = ("--file", image.dockerfile, *image.options, "--target", image.target)
         self.run("docker", "build", "--provenance=false", *recipe, "--tag", name, ".")
 
     def push(self, images: Sequence[Image]) -> None:
