@@ -7,7 +7,7 @@ Every command is a program for a Processing job too: without options it reads an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,8 +36,23 @@ Embedder = Annotated[
 LeaveOut = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Users to leave out: a pseudonym a line.")
 ]
-ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if it is so.")]
-Folder = Annotated[Path | None, typer.Option(metavar="DIR")]
+ExitCode = Annotated[
+    bool, typer.Option("--exit-code", help="End with 3, not 0: drifted, or skipped.")
+]
+
+
+def _folder(what: str) -> Any:
+    """An option: a folder, by default the one of that name in a Processing job."""
+    return typer.Option(metavar="DIR", help=f"{what}; default: a Processing job's.")
+
+
+Out = Annotated[Path | None, _folder("Where to write")]
+Export = Annotated[Path | None, _folder("Export of corrections")]
+Data = Annotated[Path | None, _folder("Parquet shards of aligned faces")]
+TrainingSet = Annotated[Path | None, _folder("Training set of corrections")]
+Baseline = Annotated[Path | None, _folder("Baseline, as `retrain baseline` keeps it")]
+Current = Annotated[Path | None, _folder("Faces to compare: an export or shards")]
+Previous = Annotated[Path | None, _folder("Training set of the last run")]
 
 
 def _processing(kind: str, name: str, given: Path | None) -> Path:
@@ -67,8 +82,8 @@ def _users(file: Path | None) -> frozenset[str]:
 
 @app.command(epilog="Example: faceflow-ml retrain corrections --export e --out set")
 def corrections(
-    export: Folder = None,
-    out: Folder = None,
+    export: Export = None,
+    out: Out = None,
     embedder: Embedder = None,
     least_faces: Annotated[int, typer.Option(min=2, help="Of an identity.")] = 2,
     leave_out: LeaveOut = None,
@@ -99,7 +114,7 @@ def corrections(
 
 @app.command(epilog="Example: faceflow-ml retrain pairs --training set --embedder new/")
 def pairs(
-    training: Folder = None,
+    training: TrainingSet = None,
     embedder: Embedder = None,
     split: Annotated[str | None, typer.Option(help="Only val, or only train.")] = None,
     as_json: Json = False,
@@ -118,8 +133,8 @@ def pairs(
 
 @app.command(epilog="Example: faceflow-ml retrain quality --data set --out report")
 def quality(
-    data: Folder = None,
-    out: Folder = None,
+    data: Data = None,
+    out: Out = None,
     embedder: Embedder = None,
     least_faces: Annotated[int, typer.Option(min=1, help="An identity with fewer is listed.")] = 3,
     as_json: Json = False,
@@ -137,7 +152,7 @@ def quality(
 
 
 @app.command(epilog="Example: faceflow-ml retrain baseline --data train/ --out baseline")
-def baseline(data: Folder = None, out: Folder = None, embedder: Embedder = None) -> None:
+def baseline(data: Data = None, out: Out = None, embedder: Embedder = None) -> None:
     """Keep how the training data look, to tell drift by."""
     from pipelines.retraining.drift.report import write_baseline
 
@@ -147,9 +162,9 @@ def baseline(data: Folder = None, out: Folder = None, embedder: Embedder = None)
 
 @app.command(epilog="Example: faceflow-ml retrain drift --baseline b --current new")
 def drift(
-    baseline: Folder = None,
-    current: Folder = None,
-    out: Folder = None,
+    baseline: Baseline = None,
+    current: Current = None,
+    out: Out = None,
     embedder: Embedder = None,
     false_alarms: Annotated[float, typer.Option(help="How often by chance alone.")] = 0.05,
     samples: Annotated[int, typer.Option(min=20, help="Of the bootstrap.")] = 200,
@@ -180,7 +195,7 @@ def drift(
 
 @app.command(epilog="Example: faceflow-ml retrain simulate --people 40 --out runs/sim")
 def simulate(
-    out: Folder = None,
+    out: Out = None,
     embedder: Embedder = None,
     people: Annotated[int, typer.Option(min=2)] = 50,
     photos: Annotated[int, typer.Option(min=1)] = 150,
@@ -212,9 +227,9 @@ def simulate(
 
 @app.command(epilog="Example: faceflow-ml retrain gate --export e --previous set")
 def gate(
-    export: Folder = None,
-    previous: Folder = None,
-    out: Folder = None,
+    export: Export = None,
+    previous: Previous = None,
+    out: Out = None,
     needed: Annotated[int, typer.Option(min=1, help="New corrections to go on with.")] = 200,
     leave_out: LeaveOut = None,
     exit_code: ExitCode = False,
