@@ -90,17 +90,31 @@ def atomic_folder(target: str | os.PathLike[str], marker: str) -> Iterator[Path]
         shutil.rmtree(old, ignore_errors=True)
 
 
-def unpack_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+def unpack_archive(
+    archive: str | os.PathLike[str], folder: str | os.PathLike[str], max_bytes: int = 32 * 2**30
+) -> None:
     """Unpack a tar file, compressed or not, into a folder; nothing lands outside it.
 
     Raises:
-        FaceFlowError: it is missing, no archive, damaged, or holds a path that leads out of the
-            folder.
+        FaceFlowError: it is missing, no archive, damaged, holds a path that leads out of the
+            folder, or would become larger than ``max_bytes``; the file that is too much is not
+            written.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
+            opened.extractall(folder, members=_bounded(opened, max_bytes), filter="data")
     # What is damaged inside the compression is no error of tarfile's.
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error
+
+
+def _bounded(archive: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
+    """What is in an archive, by its headers, as long as it is not too much: a few bytes can be
+    compressed from very many."""
+    total = 0
+    for member in archive:
+        total += member.size
+        if total > max_bytes:
+            raise tarfile.ReadError(f"it would become larger than {max_bytes:,} bytes")
+        yield member
