@@ -19,11 +19,13 @@ from api.workflow.workflow import Workflow
 _bearer = HTTPBearer(auto_error=False, description="JWT of Cognito or of the local issuer")
 
 
-def _services(request: Request) -> Services:
+# Those that wait for nothing are coroutines: FastAPI calls every other in a thread of the pool, and
+# each way there and back costs a request more than most of them do.
+async def _services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-def _workflow(request: Request) -> Workflow:
+async def _workflow(request: Request) -> Workflow:
     return cast(Workflow, request.app.state.workflow)
 
 
@@ -31,21 +33,26 @@ ServicesDep = Annotated[Services, Depends(_services)]
 WorkflowDep = Annotated[Workflow, Depends(_workflow)]
 
 
-def _closing_user(
-    request: Request,
-    services: ServicesDep,
+async def _token(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> User:
+) -> str:
     if credentials is None:
         raise Unauthorized("send a bearer token in the Authorization header")
-    user = services.tokens.verify(credentials.credentials)
+    return credentials.credentials
+
+
+_TokenDep = Annotated[str, Depends(_token)]
+
+
+def _closing_user(request: Request, services: ServicesDep, token: _TokenDep) -> User:
+    user = services.tokens.verify(token)
     request.state.user = user
     limits = cast(Limits, request.app.state.limits)
     limits.user.take(user.id)
     return user
 
 
-def _sign_in_limit(request: Request) -> None:
+async def _sign_in_limit(request: Request) -> None:
     limits = cast(Limits, request.app.state.limits)
     limits.sign_in.take(request.client.host if request.client else "")
 
@@ -54,7 +61,8 @@ SignInLimit = Depends(_sign_in_limit)
 """For routes where secrets could be guessed."""
 
 
-def _user(services: ServicesDep, user: Annotated[User, Depends(_closing_user)]) -> User:
+def _user(request: Request, services: ServicesDep, token: _TokenDep) -> User:
+    user = _closing_user(request, services, token)
     check_open(services, user.id)
     return user
 
@@ -65,12 +73,31 @@ UserDep = Annotated[User, Depends(_user)]
 IdPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 
 
-def _album(id: IdPath, services: ServicesDep, user: UserDep) -> Album:  # noqa: A002
+def _owned(
+    id: IdPath,  # noqa: A002
+    request: Request,
+    services: ServicesDep,
+    token: _TokenDep,
+) -> tuple[User, Album]:
+    user = _user(request, services, token)
     album = services.albums.get(Album.key_of(user.id, id))
     if album is None:
         raise NotFound("there is no such album")
-    return album
+    return user, album
+
+
+_OwnedDep = Annotated[tuple[User, Album], Depends(_owned)]
+
+
+async def _owner(owned: _OwnedDep) -> User:
+    return owned[0]
+
+
+async def _album(owned: _OwnedDep) -> Album:
+    return owned[1]
 
 
 AlbumDep = Annotated[Album, Depends(_album)]
 """The album of the path parameter ``id``, if it is the caller's."""
+OwnerDep = Annotated[User, Depends(_owner)]
+"""The caller, whose album it is."""

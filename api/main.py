@@ -117,10 +117,10 @@ def create_app(
     app.state.services, app.state.workflow, app.state.limits = opened, workflow, limits
     add_handlers(app)
     describe(app)
+    # Uploads are as long as they were signed for. First, since most requests are for pictures.
+    app.include_router(objects.router, max_body_size=max(settings.max_photo_bytes, _MAX_BODY))
     for module in _ROUTERS:
         app.include_router(module.router)
-    # Uploads are as long as they were signed for.
-    app.include_router(objects.router, max_body_size=max(settings.max_photo_bytes, _MAX_BODY))
     if (folder := web_folder(settings)) is not None:
         app.mount("/", WebClient(folder, settings), name="web")
     # The last one added is the outermost.

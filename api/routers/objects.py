@@ -49,7 +49,11 @@ class _Home:
             raise Forbidden("the URL is not valid, or no longer: ask for a new one")
 
 
-HomeDep = Annotated[_Home, Depends(_Home)]
+async def _home(request: Request) -> _Home:
+    return _Home(request)
+
+
+HomeDep = Annotated[_Home, Depends(_home)]
 Expires = Annotated[int, Query(ge=0, lt=2**40, description="Seconds since 1970")]
 Signature = Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")]
 

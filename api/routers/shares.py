@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.deps import AlbumDep, IdPath, ServicesDep, UserDep, WorkflowDep
+from api.deps import AlbumDep, IdPath, OwnerDep, ServicesDep, UserDep, WorkflowDep
 from api.domain.share_models import Share
 from api.objects import keys
 from api.routers.schemas.shares import (
@@ -50,7 +50,7 @@ def _view(services: ServicesDep, share: Share) -> ShareView:
 
 @router.post("/albums/{id}/share", status_code=201, operation_id="createShares")
 def create_shares(
-    services: ServicesDep, workflow: WorkflowDep, user: UserDep, album: AlbumDep, body: NewShares
+    services: ServicesDep, workflow: WorkflowDep, user: OwnerDep, album: AlbumDep, body: NewShares
 ) -> SharesMade:
     """Make a share for each recipient and mail them their links."""
     made = shares.create_shares(
