@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from threading import Lock, RLock
+from typing import TYPE_CHECKING
 
 from api.domain.state import Centers, People
 
+if TYPE_CHECKING:
+    from api.domain.hash_index import KnownHashes
+
 _ALBUMS = 32
 _POINTS = 16
+_PAGES = 4
+"""Of 500 people, some 300 kB each."""
 _TABLES = 4
 """Points with different faces: a hundred thousand faces take some 7 MB."""
 
@@ -19,7 +26,23 @@ class Remembered:
     def __init__(self) -> None:
         self.lock = RLock()
         self.centers: Centers | None = None
+        self.hashes: KnownHashes | None = None
         self._points: deque[People] = deque(maxlen=_POINTS)
+        self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._making = Lock()
+
+    def page(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """A page that was made before, or else is made now: by one, for all who ask meanwhile.
+
+        key: all that the page depends on, the point of the log included.
+        """
+        with self._making:
+            page = self._pages.get(key) or make()
+            self._pages[key] = page
+            self._pages.move_to_end(key)
+            while len(self._pages) > _PAGES:
+                self._pages.popitem(last=False)
+        return page
 
     def at(self, head: str | None) -> People | None:
         """The people at a point of the log, if they are remembered."""

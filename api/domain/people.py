@@ -22,7 +22,7 @@ from api.domain.runs import NOBODY, MachineRun
 from api.domain.state import GONE, Floats, People, as_ids
 from api.domain.vectors import Vectors
 from api.errors import Conflict
-from api.repositories.table import PRESENT, Index, Update
+from api.repositories.table import PRESENT, Index, Update, query_index_all
 from api.services import Services
 from api.workflow.context import JobContext
 
@@ -184,12 +184,15 @@ def _grown(ledger: Ledger, faces: int) -> bool:
 
 def _new_faces(services: Services, album: Album, seen: People, vectors: Vectors) -> NewFaces:
     """Faces of nobody that the log has not seen, in the order of their ids."""
-    nobody = Face.cluster_partition(album.id, None)
     contract = services.engine.contract_id
+    # Of the faces of nobody most are known, so that only the others are made records of.
+    nobody = Face.cluster_partition(album.id, None)
+    items = list(query_index_all(services.table, Index.GSI1, nobody))
+    numbers = seen.table.number.find([item["id"] for item in items])
     fresh: list[Face] = []
-    for face in services.faces.index_all(Index.GSI1, nobody):
-        number = seen.table.number.get(face.id)
-        if number is None or seen.cluster[number] == GONE:
+    for item, number in zip(items, numbers.tolist(), strict=True):
+        if number < 0 or seen.cluster[number] == GONE:
+            face = Face.from_item(item)
             if face.contract_id == contract:
                 fresh.append(face)
         elif seen.cluster[number] >= 0:

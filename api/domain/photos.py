@@ -95,15 +95,17 @@ def page(
 def with_faces(services: Services, album: Album, photos: Sequence[Photo]) -> list[PhotoWithFaces]:
     """Photos with who is in them."""
     people = people_of(services, album)
+    numbers = iter(people.table.number.find([face.id for photo in photos for face in photo.faces]))
     return [
-        PhotoWithFaces(photo, tuple(_who(people, face) for face in photo.faces)) for photo in photos
+        PhotoWithFaces(photo, tuple(_who(people, face, int(next(numbers))) for face in photo.faces))
+        for photo in photos
     ]
 
 
-def _who(people: People, face: FaceBox) -> PhotoFace:
-    number = people.table.number.get(face.id)
-    person = None if number is None else people.person_of(number)
-    if number is None or person is None:
+def _who(people: People, face: FaceBox, number: int) -> PhotoFace:
+    """``number``: of the face; negative for one that the people do not know."""
+    person = None if number < 0 else people.person_of(number)
+    if person is None:
         return PhotoFace(face, None, None)
     return PhotoFace(face, person.id, shown_confidence(people, number))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from api.domain.id_index import IdIndex
 from api.domain.runs import ID_TYPE, NOBODY, Ids, MachineRun
 
 GONE = -2
@@ -43,14 +44,14 @@ class FaceTable:
         return len(self.ids)
 
     @cached_property
-    def number(self) -> dict[str, int]:
+    def number(self) -> IdIndex:
         """The number of each face id, the last if it came twice."""
-        return {face.decode(): k for k, face in enumerate(self.ids.tolist())}
+        return IdIndex(self.ids)
 
     @cached_property
-    def photo_number(self) -> dict[str, int]:
+    def photo_number(self) -> IdIndex:
         """The number of each photo id."""
-        return {photo.decode(): k for k, photo in enumerate(self.photo_ids.tolist())}
+        return IdIndex(self.photo_ids)
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
@@ -62,7 +63,9 @@ class FaceTable:
     @cached_property
     def by_rank(self) -> NDArray[np.int64]:
         """(n + 1,) the face of each place; at the end -1, the face of none."""
-        return np.append(np.lexsort((self.ids, -self.quality)), -1)
+        by_id = self.number.order
+        falling = np.argsort(-self.quality[by_id], kind="stable")
+        return np.append(by_id[falling].astype(np.int64), -1)
 
     def forget_derived(self) -> None:
         """Let go of what is made anew when it is asked for."""
@@ -81,17 +84,24 @@ class FaceTable:
         """With the new faces of a run."""
         if not len(run.new_faces):
             return self
-        known = dict(self.photo_number)
         photos = [photo.decode() for photo in run.new_photos.tolist()]
-        numbers = [known.setdefault(photo, len(known)) for photo in photos]
-        fresh = list(known)[len(self.photo_ids) :]
-        return FaceTable(
+        numbers = self.photo_number.find(photos).tolist()
+        fresh: dict[str, int] = {}
+        for place, photo in enumerate(photos):
+            if numbers[place] < 0:
+                numbers[place] = fresh.setdefault(photo, len(self.photo_ids) + len(fresh))
+        new_photos = as_ids(fresh)
+        table = FaceTable(
             ids=np.concatenate([self.ids, run.new_faces]),
             photo=np.concatenate([self.photo, np.array(numbers, dtype=np.int32)]),
-            photo_ids=np.concatenate([self.photo_ids, as_ids(fresh)]),
+            photo_ids=np.concatenate([self.photo_ids, new_photos]),
             quality=np.concatenate([self.quality, run.new_quality]),
             row=np.concatenate([self.row, run.new_rows]),
         )
+        # Sorting a hundred thousand ids for one photo more would hold everybody up.
+        vars(table)["number"] = self.number.extended(run.new_faces)
+        vars(table)["photo_number"] = self.photo_number.extended(new_photos)
+        return table
 
 
 @dataclass(frozen=True)
@@ -253,8 +263,8 @@ class People:
 
     def numbers(self, faces: Sequence[str]) -> Ints:
         """The numbers of faces that are there."""
-        found = [self.table.number[face] for face in faces if face in self.table.number]
-        numbers: Ints = np.array(found, dtype=np.int32)
+        found = self.table.number.find(faces)
+        numbers: Ints = found[found >= 0].astype(np.int32)
         there: Ints = numbers[self.cluster[numbers] != GONE]
         return there
 

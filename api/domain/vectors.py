@@ -164,9 +164,8 @@ class Vectors:
     def _some(self, pack: _Pack, rows: _Rows) -> Floats:
         if len(rows) * _SPARSE >= pack.count:
             return np.asarray(self._whole(pack)[rows])
-        stream = self._services.objects.stream
-        pieces = (stream(pack.key, int(row) * _ROW_BYTES, _ROW_BYTES) for row in rows)
-        return np.concatenate([_decoded(b"".join(piece)) for piece in pieces])
+        ranges = [(int(row) * _ROW_BYTES, _ROW_BYTES) for row in rows]
+        return _decoded(b"".join(self._services.objects.pieces(pack.key, ranges)))
 
     def _write(self, first: int, vectors: Floats) -> None:
         key = f"{self._prefix}{first:09d}-{len(vectors):09d}.f16"

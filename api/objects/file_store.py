@@ -96,6 +96,12 @@ class FileObjectStore:
         check_range(start, length)
         return chunks(self.open(key), start, length)
 
+    def pieces(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        for start, length in ranges:
+            check_range(start, length)
+        with self.open(key) as file:
+            return [os.pread(file.fileno(), length, start) for start, length in ranges]
+
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
         for key, entry in _walk(self._objects, prefix):
             with suppress(FileNotFoundError):

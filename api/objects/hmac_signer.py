@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from pydantic_core import to_json
@@ -15,12 +15,13 @@ from api.keyring import Keyring
 from api.objects.signer import SignedUrl, iso_time, reading_ends
 
 _PURPOSE = "object-url"
+_REMEMBERED = 8192
+"""URLs for reading; some 5 MB."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]*")
 """What `quote` leaves as it is."""
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """What a signed URL allows: this, of this object, until then.
 
     expires: seconds since 1970.
@@ -40,18 +41,7 @@ class Grant:
 
     def message(self) -> str:
         """What is signed: JSON, so that no two grants have the same."""
-        return to_json(
-            [
-                self.method,
-                self.key,
-                self.expires,
-                self.filename,
-                self.content_type,
-                self.size,
-                self.upload,
-                self.number,
-            ]
-        ).decode()
+        return to_json(self).decode()
 
     def query(self) -> str:
         """Its part of the URL besides the key; the type travels as a header."""
@@ -75,10 +65,11 @@ class HmacSigner:
     def __init__(self, keyring: Keyring, public_url: str) -> None:
         self._keyring = keyring
         self._base = f"{public_url.rstrip('/')}/objects/"
+        # A page has hundreds, and whoever looks at it again gets the same ones.
+        self._reading = lru_cache(_REMEMBERED)(self._sign_reading)
 
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
-        expires = reading_ends(seconds)
-        return self._sign(Grant("GET", key, expires, filename=filename), {})
+        return self._reading(key, reading_ends(seconds), filename)
 
     def sign_put(self, key: str, *, seconds: int, content_type: str, size: int) -> SignedUrl:
         grant = Grant("PUT", key, int(time.time()) + seconds, content_type=content_type, size=size)
@@ -94,6 +85,9 @@ class HmacSigner:
         """Was it signed here, and is it still good?"""
         genuine = self._keyring.is_valid(_PURPOSE, grant.message(), signature)
         return genuine and time.time() < grant.expires
+
+    def _sign_reading(self, key: str, expires: int, filename: str | None) -> SignedUrl:
+        return self._sign(Grant("GET", key, expires, filename=filename), {})
 
     def _sign(self, grant: Grant, headers: Mapping[str, str]) -> SignedUrl:
         signature = self._keyring.sign(_PURPOSE, grant.message())

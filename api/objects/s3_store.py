@@ -154,6 +154,9 @@ class S3ObjectStore:
         chunks: Iterator[bytes] = body["Body"].iter_chunks(_CHUNK)
         return chunks
 
+    def pieces(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [b"".join(self.stream(key, start, length)) for start, length in ranges]
+
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
         found = (self._list(bucket, prefix) for bucket in self._buckets.all())
         return heapq.merge(*found, key=lambda info: info.key)

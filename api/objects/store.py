@@ -145,6 +145,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def pieces(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Small parts of one object, each by its start and length; shorter where it ends before.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        ...
+
     def list_objects(self, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key begins with ``prefix``, in key order. Their types may be guessed from
         their names: `head` knows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.deps import AlbumDep, ServicesDep, WorkflowDep
@@ -12,6 +12,7 @@ from api.domain import edits, gallery, labels
 from api.domain.ledger import people_of
 from api.domain.models import JobKind
 from api.ids import ULID_PATTERN
+from api.objects.signer import reading_ends
 from api.routers.schemas.base import RequestBody, Schema
 from api.routers.schemas.people import (
     FEW_FACES,
@@ -77,7 +78,7 @@ class Labels(Schema):
     labels: tuple[LabelView, ...]
 
 
-@router.get("/albums/{id}/clusters", operation_id="listClusters")
+@router.get("/albums/{id}/clusters", operation_id="listClusters", response_model=ClusterPage)
 def list_clusters(
     services: ServicesDep,
     album: AlbumDep,
@@ -86,15 +87,22 @@ def list_clusters(
     faces: Annotated[int, Query(ge=0, le=100)] = FEW_FACES,
     limit: LimitQuery = 100,
     cursor: CursorQuery = None,
-) -> ClusterPage:
+) -> Response:
     """The people of an album, the largest first; with ``hidden`` those who are hidden."""
-    page = gallery.list_clusters(
-        people_of(services, album), hidden=hidden, faces=faces, limit=limit, cursor=cursor
-    )
-    views = PeopleViews(services, album)
-    return ClusterPage(
-        clusters=tuple(map(views.cluster, page.clusters)), total=page.total, cursor=page.cursor
-    )
+    people = people_of(services, album)
+
+    def make() -> bytes:
+        page = gallery.list_clusters(people, hidden=hidden, faces=faces, limit=limit, cursor=cursor)
+        views = PeopleViews(services, album)
+        clusters = tuple(map(views.cluster, page.clusters))
+        shown = ClusterPage(clusters=clusters, total=page.total, cursor=page.cursor)
+        return shown.model_dump_json(by_alias=True).encode()
+
+    # Everybody who opens an album asks for the same, and it is the same until somebody is renamed
+    # or comes, or the URLs in it end.
+    until = reading_ends(services.settings.view_url_seconds)
+    key = (people.head, until, hidden, faces, limit, cursor)
+    return Response(services.memory.of(album.id).page(key, make), media_type="application/json")
 
 
 @router.post("/albums/{id}/clusters/recluster", status_code=202, operation_id="reclusterAlbum")

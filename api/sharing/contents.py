@@ -213,9 +213,9 @@ def _keeper(photo_id: str, duplicates: Mapping[str, Duplicate]) -> str:
 
 def _sightings(photo: Photo, people: AlbumPeople) -> tuple[Sighting, ...]:
     found = []
-    for face in photo.faces:
-        number = people.table.number.get(face.id)
-        person = None if number is None else people.person_of(number)
+    numbers = people.table.number.find([face.id for face in photo.faces])
+    for face, number in zip(photo.faces, numbers.tolist(), strict=True):
+        person = None if number < 0 else people.person_of(number)
         if person is not None:
             left, top, right, bottom = face.box
             found.append(Sighting(person.id, min(right - left, bottom - top)))

@@ -68,6 +68,18 @@ def test_streams_begin_and_end_where_they_are_told(store: ObjectStore) -> None:
     assert b"".join(store.stream(KEY, 5, 0)) == b""
 
 
+def test_pieces_are_those_that_were_asked_for(store: ObjectStore) -> None:
+    data = bytes(range(256)) * 10
+    store.put(KEY, data, "image/jpeg")
+    ranges = [(1000, 5), (0, 3), (len(data) - 2, 10), (len(data) + 5, 4)]
+    assert store.pieces(KEY, ranges) == [data[1000:1005], data[:3], data[-2:], b""]
+    assert store.pieces(KEY, []) == []
+    with pytest.raises(ValueError, match="start"):
+        store.pieces(KEY, [(-1, 5)])
+    with pytest.raises(ObjectMissing):
+        store.pieces("tenant/alice/none.jpg", [(0, 1)])
+
+
 def test_listing_is_in_the_order_of_keys(store: ObjectStore) -> None:
     keys = ["a.jpg", "a/b.jpg", "a/c/d.jpg", "a0/x.jpg", "ab.jpg", "b/x.jpg"]
     for key in reversed(keys):
