@@ -16,6 +16,7 @@ from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.reembed import reembed_albums
+from api.server.tuning import give_memory_back, share_evenly
 
 app = typer.Typer(add_completion=False)
 app.command()(consent)
@@ -46,6 +47,7 @@ def serve(
         here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
         settings = settings.model_copy(update={"public_url": here})
     configure_logs(settings.log_level)
+    give_memory_back()
     try:
         application = create_app(settings)
     except ValueError as error:
@@ -55,6 +57,7 @@ def serve(
         add_demo_album(application.state.services, application.state.workflow, demo)
         typer.echo(f"The demo album is there: sign in as {USER}", err=True)
     typer.echo(f"FaceFlow is at {settings.public_url}", err=True)
+    share_evenly()
     # Watchers of events and downloads must not keep the process from ending.
     uvicorn.run(
         application,

@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -73,6 +74,8 @@ _DELETE = "DELETE FROM items WHERE pk = ? AND sk = ?"
 _BATCH = 1000
 _BUSY_SECONDS = 60.0
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32_000, 2_000
+_READERS = 8
+"""Connections that are kept for reading; those of a rush are closed after it, with their caches."""
 
 # Partition column and sort columns of each order; the last sort columns make it total.
 _ORDERS: dict[Index | None, tuple[str, tuple[str, ...]]] = {
@@ -120,18 +123,19 @@ class SqliteTable(PagedTable):
         return None if row is None else _load(row[0])
 
     def get_many(self, keys: Sequence[Key]) -> list[Item | None]:
-        found: dict[Key, Item] = {}
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            names[key.pk].append(key.sk)
+        found: dict[tuple[str, str], Item] = {}
         with self._reader() as connection:
-            for pk, group in groupby(sorted(set(keys)), key=lambda key: key.pk):
-                names = json.dumps([key.sk for key in group])
+            for pk, group in names.items():
                 rows = connection.execute(
                     "SELECT sk, item FROM items WHERE pk = ?"
                     " AND sk IN (SELECT value FROM json_each(?))",
-                    (pk, names),
-                )
-                for sk, text in rows:
-                    found[Key(pk, sk)] = _load(text)
-        return [found.get(key) for key in keys]
+                    (pk, to_json(group).decode()),
+                ).fetchall()
+                found |= {(pk, sk): _load(text) for sk, text in rows}
+        return [found.get((key.pk, key.sk)) for key in keys]
 
     def write(self, write: Put | Update | Delete) -> None:
         prepared = _prepare(write)
@@ -243,7 +247,7 @@ class SqliteTable(PagedTable):
             yield connection
         finally:
             with self._pool:
-                keep = not self._closed
+                keep = len(self._idle) < _READERS and not self._closed
                 if keep:
                     self._idle.append(connection)
             if not keep:
