@@ -24,7 +24,7 @@ NEEDS = {
 def test_a_missing_tool_is_named_and_nothing_is_done(bench: Bench, target: str) -> None:
     for n, tool in enumerate(NEEDS[target]):
         bench.provide(*NEEDS[target][:n])
-        done = bench.make(target, TAG="1")
+        done = bench.deliver(target, "--tag", "1")
         assert done.returncode == 2
         assert f"Error: {tool} is not on PATH" in done.stderr
         assert bench.calls == []
@@ -33,9 +33,9 @@ def test_a_missing_tool_is_named_and_nothing_is_done(bench: Bench, target: str) 
 def test_without_an_engine_or_credentials_nothing_is_done(bench: Bench) -> None:
     bench.provide("docker", "terraform", "aws")
     bench.answers = {"docker info": (1, "")}
-    assert "no Docker engine answers" in bench.make("build-ml", TAG="1").stderr
+    assert "no Docker engine answers" in bench.deliver("build-ml", "--tag", "1").stderr
     bench.answers = {"get-caller-identity": (255, "")}
-    done = bench.make("deploy-api", TAG="1")
+    done = bench.deliver("deploy-api", "--tag", "1")
     assert done.returncode == 2
     assert "no AWS credentials that work" in done.stderr
     assert bench.calls == []
@@ -51,7 +51,7 @@ def test_a_dry_run_prints_the_commands_and_runs_none(bench: Bench, target: str) 
 
 def test_what_is_not_committed_is_not_pushed(bench: Bench) -> None:
     bench.provide("docker", "aws")
-    assert "no git checkout" in bench.make("push-ml").stderr
+    assert "no git checkout" in bench.deliver("push-ml").stderr
     assert bench.calls == []
 
 
@@ -59,7 +59,7 @@ def test_images_are_built_pushed_and_applied(bench: Bench) -> None:
     bench.provide("docker", "terraform", "aws")
     running = {"api": "api-6", "workers": "workers-5", "pipeline": "deployer-4", "detection": "3"}
     bench.answers["output -json"] = (0, json.dumps({"image_tags": {"value": running}}))
-    done = bench.make("deploy-api", TAG="7")
+    done = bench.deliver("deploy-api", "--tag", "7")
     assert done.returncode == 0, done.stderr
     login, build, push, init, _, apply = bench.calls
     name = f"{REGISTRY}/faceflow-api:api-7"
@@ -77,7 +77,7 @@ def test_images_are_built_pushed_and_applied(bench: Bench) -> None:
 def test_the_first_time_everything_is_of_this_version(bench: Bench) -> None:
     bench.provide("docker", "terraform", "aws")
     bench.answers["output -json"] = (0, "{}")
-    assert bench.make("deploy-workers", TAG="7", ENV="prod").returncode == 0
+    assert bench.deliver("deploy-workers", "--tag", "7", "--environment", "prod").returncode == 0
     apply = bench.calls[-1]
     assert "-var-file=prod.tfvars" in apply
     assert json.loads(apply[-1].removeprefix("-var=image_tags=")) == {
@@ -91,14 +91,14 @@ def test_the_first_time_everything_is_of_this_version(bench: Bench) -> None:
 def test_an_image_that_is_there_is_not_built_again(bench: Bench) -> None:
     bench.provide("docker", "aws")
     bench.answers["describe-images"] = (0, "{}")
-    assert bench.make("push-ml", TAG="7").returncode == 0
+    assert bench.deliver("push-ml", "--tag", "7").returncode == 0
     assert [call[1] for call in bench.calls] == ["login"]
 
 
 def test_production_gets_what_development_ran(bench: Bench) -> None:
     bench.provide("docker", "aws")
     source = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
-    assert bench.make("push-ml", TAG="7", FROM=source).returncode == 0
+    assert bench.deliver("push-ml", "--tag", "7", "--from-registry", source).returncode == 0
     copies = [call for call in bench.calls if call[1] != "login"]
     assert [call[1:4] for call in copies] == [["buildx", "imagetools", "create"]] * 2
     assert [call[-1] for call in copies] == [
@@ -110,7 +110,7 @@ def test_production_gets_what_development_ran(bench: Bench) -> None:
 def test_a_failure_stops_the_rest(bench: Bench) -> None:
     bench.provide("docker", "terraform", "aws")
     bench.answers["docker build"] = (1, "")
-    done = bench.make("deploy-api", TAG="7")
+    done = bench.make("deploy-api", TAG="7", FROM="")
     assert done.returncode == 2
     assert [call[:2] for call in bench.calls] == [["docker", "login"], ["docker", "build"]]
 
