@@ -23,6 +23,8 @@ from pipelines.registry import PENDING, Version
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _MODEL = "model"
 _TAG = "faceflow."
+# Of an experiment: MLflow's pages show trainings then, not conversations with an LLM.
+_TRAININGS = {"mlflow.experimentKind": "custom_model_development"}
 # What the store says where there is no such model, and where a model has no such alias.
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -36,11 +38,12 @@ class MlflowRegistry:
 
     def __init__(self, tracking_uri: str, artifacts: Path | None = None) -> None:
         self._artifacts = artifacts
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
+        # Only now: the import sets levels of its own.
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         self._client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
     def champion(self, group: str) -> Version | None:
@@ -138,7 +141,8 @@ class MlflowRegistry:
             return str(found.experiment_id)
         location = None if self._artifacts is None else (self._artifacts / name).as_uri()
         try:
-            return str(self._client.create_experiment(name, artifact_location=location))
+            made = self._client.create_experiment(name, artifact_location=location, tags=_TRAININGS)
+            return str(made)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -45,7 +45,8 @@ def mlflow_logger(
         or experiment
         or os.environ.get("MLFLOW_EXPERIMENT_NAME")
         or f"faceflow-{kind}",
-        run_name=config.run_name or output.name,
+        # A job's output folder is called the same in every job.
+        run_name=config.run_name or os.environ.get("TRAINING_JOB_NAME") or output.name,
         tracking_uri=store,
         run_id=run_id,
         tags=tags if parent is None else {**tags, MLFLOW_PARENT_RUN_ID: parent},

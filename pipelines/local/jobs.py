@@ -149,7 +149,8 @@ def run_training(
     hosts = {"current_host": _HOST, "hosts": [_HOST], "network_interface_name": "lo"}
     _write(config / "resourceconfig.json", hosts)
     command = _image(request["AlgorithmSpecification"]["TrainingImage"], machine)
-    outcome = _run(job, [*command, "train"], request, machine, stop)
+    named = {"TRAINING_JOB_NAME": job.name}
+    outcome = _run(job, [*command, "train"], request, machine, stop, named)
     if outcome.code:
         raise FaceFlowError(_message(job.base / "output/failure") or _exit(outcome))
     output = f"{request['OutputDataConfig']['S3OutputPath']}/{job.name}/output"
@@ -174,11 +175,13 @@ def _run(
     request: Mapping[str, Any],
     machine: Machine,
     stop: threading.Event,
+    variables: Mapping[str, str] | None = None,
 ) -> Outcome:
     environment = {
         **os.environ,
         **{name: job.translate(value) for name, value in request.get("Environment", {}).items()},
         "SAGEMAKER_BASE_DIR": str(job.base),
+        **(variables or {}),
         **machine.environment,
     }
     words = command_line([job.translate(word) for word in command])

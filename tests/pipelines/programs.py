@@ -90,6 +90,7 @@ def train() -> None:
         "hyperparameters": json.loads((BASE / "input/config/hyperparameters.json").read_text()),
         "train": (BASE / "input/data/train/value.txt").read_text(),
         "host": json.loads((BASE / "input/config/resourceconfig.json").read_text())["current_host"],
+        "job": os.environ["TRAINING_JOB_NAME"],
     }
     (BASE / "model/model.json").write_text(json.dumps(model))
 

@@ -107,6 +107,7 @@ def test_a_training_job_leaves_a_model_and_checkpoints(tmp_path: Path, make_home
         "hyperparameters": {"config": "small", "run.epochs": "3"},
         "train": "x",
         "host": "algo-1",
+        "job": f"pipelines-{state.execution_id}-Train",
     }
     assert home.machine.store.read_text("s3://bucket/checkpoints/1/attempts") == "1"
 
