@@ -77,7 +77,8 @@ bench: $(FULL) ## measure this machine
 	$(FACEFLOW) bench --out docs/benchmarks.md
 
 mlflow: $(FULL) ## MLflow's pages of the local store, or of MLFLOW_TRACKING_URI
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+	@echo "MLflow, trainings: http://127.0.0.1:$(MLFLOW_PORT)/#/experiments?workflowType=machine_learning"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --port $(MLFLOW_PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 images: ## build the containers of the models: CPU and GPU
 	@docker info >/dev/null 2>&1 || { echo "Error: no Docker engine answers here." >&2; exit 1; }

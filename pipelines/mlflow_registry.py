@@ -23,8 +23,6 @@ from pipelines.registry import PENDING, Version
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _MODEL = "model"
 _TAG = "faceflow."
-# Of an experiment: MLflow's pages show trainings then, not conversations with an LLM.
-_TRAININGS = {"mlflow.experimentKind": "custom_model_development"}
 # What the store says where there is no such model, and where a model has no such alias.
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -141,8 +139,7 @@ class MlflowRegistry:
             return str(found.experiment_id)
         location = None if self._artifacts is None else (self._artifacts / name).as_uri()
         try:
-            made = self._client.create_experiment(name, artifact_location=location, tags=_TRAININGS)
-            return str(made)
+            return str(self._client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
