@@ -78,8 +78,10 @@ def test_from_nothing_to_models_that_serve(pipeline: Command, tmp_path: Path) ->
     loaded = subprocess.run(
         [
             *(sys.executable, "-c"),
-            "import faceflow_ml; print(faceflow_ml.FaceEmbedder.from_pretrained("
-            "'models:/faceflow-embedder@champion').contract_id)",
+            "import faceflow_ml, mlflow.pyfunc; name = 'models:/faceflow-embedder@champion'; "
+            "print(faceflow_ml.FaceEmbedder.from_pretrained(name).contract_id); "
+            "model = mlflow.pyfunc.load_model(name); "
+            "print(len(model.predict(model.input_example)['embedding'][0]))",
         ],
         env=os.environ
         | {
@@ -91,7 +93,7 @@ def test_from_nothing_to_models_that_serve(pipeline: Command, tmp_path: Path) ->
         timeout=PATIENCE,
         check=True,
     )
-    assert loaded.stdout.strip() == embedder["contract_id"]
+    assert loaded.stdout.split() == [embedder["contract_id"], "512"]
 
     # Again: what is known is not done again; the challenger is measured against the champion,
     # which it equals.
