@@ -134,7 +134,8 @@ def test_weekly_retraining_is_the_schedule_of_the_command(production: dict[str, 
         "maximum_event_age_in_seconds": retries["MaximumEventAgeInSeconds"],
         "maximum_retry_attempts": retries["MaximumRetryAttempts"],
     }
-    assert target["arn"].endswith(f":pipeline/{load_pipeline_config(CONFIG).name}")
+    weekly = load_pipeline_config(CONFIG.with_name("retraining.yaml"))
+    assert target["arn"].endswith(f":pipeline/{weekly.name}")
 
 
 def test_approval_deploys(production: dict[str, Any]) -> None:
