@@ -37,6 +37,10 @@ Reference = Annotated[
     str | None, typer.Option(help="Folder, ONNX file or models:/ URI; the shipped one.")
 ]
 Workers = Annotated[int | None, typer.Option(help="Photos at a time; the cores.", min=1)]
+MaxSide = Annotated[
+    int | None,
+    typer.Option(help="Look at larger photos in this size; None: in their own.", min=1),
+]
 
 
 def _commands(task: Task | None) -> typer.Typer:
@@ -63,6 +67,7 @@ def _commands(task: Task | None) -> typer.Typer:
         detector: Reference = None,
         embedder: Reference = None,
         workers: Workers = None,
+        max_side: MaxSide = None,
     ) -> None:
         """Find, cut out and embed the faces of many photos; goes on where a kill ended it."""
         from serving.processing.job import Job, run
@@ -76,6 +81,7 @@ def _commands(task: Task | None) -> typer.Typer:
             detector=detector,
             embedder=embedder,
             workers=workers,
+            max_side=max_side,
         )
         raise typer.Exit(_failing(lambda: run(job)))
 

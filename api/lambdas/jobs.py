@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api.engine.sagemaker import CONTRACT_SECONDS, ContractChanged
+from api.engine.sagemaker import CONTRACT_SECONDS
 from api.lambdas import runtime
 from api.lambdas.telemetry import Event, logger, observed
 from api.sharing.feedback import note_feedback
@@ -53,10 +53,7 @@ def _handle(opened: runtime.Runtime, body: str, deadline: float) -> None:
             workflow.resume()
             resume_mails(services, workflow)
         case {"work": "stale"}:
-            try:
-                start_stale(services, workflow, every=True)
-            except ContractChanged:
-                start_stale(services, workflow, every=True)
+            start_stale(services, workflow, every=True)
         case {"detail-type": "Embedding Contract Change"}:
             # Functions that are warm may take the old embedder for the one that answers.
             workflow.send({"work": "stale"}, CONTRACT_SECONDS * 2)

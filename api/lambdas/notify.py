@@ -10,7 +10,7 @@ from api.workflow import stages
 
 def _notify(at: Stage) -> dict[str, Any]:
     batch = at.given.batch
-    stages.finish(at.context, batch)
+    stages.finish(at.context)
     again = stages.anything_left(at.context)
     return {"done": at.workflow.end_batch(at.context, batch, again=again)}
 

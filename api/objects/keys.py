@@ -81,9 +81,14 @@ def reembedded(user_id: str, album_id: str, contract_id: str, photo_id: str) -> 
     return f"{reembedding(user_id, album_id)}{contract_id}/{photo_id}.npy"
 
 
+def batches(user_id: str, album_id: str) -> str:
+    """Prefix of what the functions of ingestion on AWS tell each other."""
+    return f"{album_prefix(user_id, album_id)}runs/"
+
+
 def batch_prefix(user_id: str, album_id: str, batch: str) -> str:
-    """What the functions of one ingestion on AWS tell each other."""
-    return f"{album_prefix(user_id, album_id)}runs/{batch}/"
+    """The part of it that is of one batch."""
+    return f"{batches(user_id, album_id)}{batch}/"
 
 
 def share_prefix(user_id: str, album_id: str, share_id: str) -> str:

@@ -150,14 +150,15 @@ def anything_left(context: JobContext) -> bool:
     return any(photo is not None and photo.status is PhotoStatus.PENDING for photo in now)
 
 
-def finish(context: JobContext, batch: str) -> None:
-    """Tell who waits, and clear away what the stages told each other; may be repeated.
+def finish(context: JobContext) -> None:
+    """Tell who waits, and clear away what the stages told each other, those of batches that failed
+    included; may be repeated.
 
     Raises:
         JobFailed: the album is gone.
     """
     tell(context)
-    prefix = keys.batch_prefix(context.job.user_id, context.job.album_id, batch)
+    prefix = keys.batches(context.job.user_id, context.job.album_id)
     objects = context.services.objects
     objects.delete([info.key for info in objects.list_objects(prefix)])
 

@@ -148,8 +148,9 @@ class StepFunctionsWorkflow(Attempts):
             raise JobFailed(_CANCELLED)
         context = JobContext(self._services, self, job, self._options, deadline=deadline)
         self._attend(context, batch)
+        if context.interrupted.is_set():
+            raise JobFailed(_CANCELLED)
         with self._kept(lambda: self._attend(context, batch)):
-            context.checkpoint()
             yield context
 
     def look_for_work(self, context: JobContext, batch: str) -> None:
@@ -181,7 +182,7 @@ class StepFunctionsWorkflow(Attempts):
         done = not again and self.finish(slot, context.job, JobState.DONE, None, requests=slot.seen)
         if done:
             return True
-        expected = {"active": True, "jobId": slot.job_id, "run": slot.run}
+        expected = {"active": True, "jobId": slot.job_id, "run": slot.run, "cancelled": False}
         if self._slots.alter(slot, {"run": slot.run + 1, "leaseUntil": 0.0}, expected):
             self._execute(context.job, slot.model_copy(update={"run": slot.run + 1}))
         return False

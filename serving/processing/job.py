@@ -42,6 +42,7 @@ class Job:
     config: folder of SageMaker's ``resourceconfig.json`` and ``processingjobconfig.json``.
     detector, embedder: as for ``from_pretrained``; a folder may also hold a ``model.tar.gz``.
     workers: photos at a time; None for the cores.
+    max_side: pixels; larger photos are looked at in this size. None: in their own.
     """
 
     input: Path
@@ -51,6 +52,7 @@ class Job:
     detector: str | None = None
     embedder: str | None = None
     workers: int | None = None
+    max_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def run(job: Job) -> int:
         results = Results(job.output, job.previous, models)
         try:
             results.remove_parts()
-            _process(mine, _Worker(job.input, engine, results, progress), job.workers, stop)
+            worker = _Worker(job, engine, results, progress)
+            _process(mine, worker, job.workers, stop)
             complete = not stop.is_set()
             report = _report(progress, mine, host, models, complete)
             atomic_write_text(job.output / f"report-{host.name}.json", report)
@@ -126,9 +129,10 @@ def run(job: Job) -> int:
 
 class _Worker:
     def __init__(
-        self, folder: Path, engine: FacePipeline, results: Results, progress: Progress
+        self, job: Job, engine: FacePipeline, results: Results, progress: Progress
     ) -> None:
-        self._folder = folder
+        self._folder = job.input
+        self._max_side = job.max_side
         self._engine = engine
         self._results = results
         self._progress = progress
@@ -157,7 +161,7 @@ class _Worker:
             self._note(replace(entry, faces=faces), "resumed")
             return
         try:
-            photo = load_photo(data)
+            photo = load_photo(data, max_side=self._max_side)
         except ImageError as error:
             self._note(replace(entry, error=str(error)), "failed")
             return

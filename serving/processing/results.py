@@ -64,22 +64,26 @@ class Results:
         return len(record["faces"])
 
     def write(self, sha256: str, photo: Photo, result: FaceResult) -> None:
-        """Write the files of a photo, its record last."""
+        """Write the files of a photo, its record last.
+
+        result: of the pixels that were decoded; the record is in those of the photo's full size.
+        """
         identity = photo_id(sha256)
         faces = []
         seen: dict[str, int] = {}
-        found = result.detections
+        scale = photo.width / photo.pixels.shape[1]
+        boxes, landmarks = result.detections.boxes * scale, result.detections.landmarks * scale
         for number, crop in enumerate(result.crops):
-            plain = face_id(sha256, found.boxes[number])
+            plain = face_id(sha256, boxes[number])
             nth = seen[plain] = seen.get(plain, -1) + 1
-            name = face_id(sha256, found.boxes[number], nth)
+            name = face_id(sha256, boxes[number], nth)
             atomic_write_bytes(self._folder / f"crops/{name}.png", _png(crop))
             faces.append(
                 {
                     "face_id": name,
-                    "box": found.boxes[number].tolist(),
-                    "score": float(found.scores[number]),
-                    "landmarks": found.landmarks[number].tolist(),
+                    "box": boxes[number].tolist(),
+                    "score": float(result.detections.scores[number]),
+                    "landmarks": landmarks[number].tolist(),
                     "quality": float(result.quality[number]),
                     "crop": f"crops/{name}.png",
                 }

@@ -11,6 +11,7 @@ import pytest
 from api.domain.models import Job, JobKind, JobState
 from api.ids import now
 from api.workflow import context
+from api.workflow.analysis import MAX_SIDE
 from tests.infra import asl
 from tests.infra.terraform import resources
 
@@ -123,6 +124,8 @@ def test_kinds_of_work(machine: dict[str, Any]) -> None:
     assert small["ItemProcessor"]["ProcessorConfig"]["Mode"] == "INLINE"
     assert 1 <= small["MaxConcurrency"] <= 40
     assert large["Resource"].endswith(":sagemaker:createProcessingJob.sync")
+    arguments = large["Parameters"]["AppSpecification"]["ContainerArguments"]
+    assert arguments == ["process", "--max-side", str(MAX_SIDE)], "as the functions look at them"
     for state in (huge, states["Embed"]):
         assert state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
         assert state["MaxConcurrency"] >= 1
