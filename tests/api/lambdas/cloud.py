@@ -16,13 +16,14 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Event, Thread
+from dataclasses import dataclass, field
+from functools import cache, partial
+from threading import Event, Thread, local
 from typing import Any
 
 import boto3
 from moto.core.config import default_user_config
-from moto.stepfunctions.parser.api import HistoryEventType
+from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
@@ -36,6 +37,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor_worker as distributed,
 )
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils import boto_client
 
@@ -45,10 +47,11 @@ from api.lambdas import cluster, deduplicate, detect, embed, extract, ingest, jo
 from api.objects.s3_store import S3ObjectStore
 from api.services import Services
 from api.settings import Settings
-from api.workflow.context import Handlers, RunOptions
+from api.workflow.context import Handlers, RetryLater, RunOptions
 from api.workflow.step_functions import StepFunctionsWorkflow
 from tests.api.contract.conftest import Account
 from tests.infra import asl
+from tests.infra.uses import ACTIONS, USES
 
 STAGES = {
     module.__name__.rpartition(".")[2]: module.handler
@@ -72,6 +75,10 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, round((self._end - time.monotonic()) * 1000))
+
+
+class Lost(Exception):
+    """The function does its work, and its answer gets lost."""
 
 
 class _Clients:
@@ -104,6 +111,11 @@ def interpreted(port: str) -> Iterator[None]:
                     env=env,
                     error_name=StatesErrorName(typ=kind),
                     event_type=HistoryEventType.MapRunFailed,
+                    event_details=EventDetails(
+                        mapRunFailedEventDetails=MapRunFailedEventDetails(
+                            error=kind.to_name(), cause="a child failed"
+                        )
+                    ),
                 )
             )
 
@@ -129,6 +141,7 @@ class Cloud:
     asked: functions of the state machine in the order in which they were invoked, and with what.
     trouble: what the next invocations of a function raise instead, by its name.
     dead: messages that failed too often.
+    uses: what each function asked of AWS, as IAM knows it, and of which bucket.
     """
 
     account: Account
@@ -138,8 +151,9 @@ class Cloud:
     queues: dict[str, str]
     asked: list[tuple[str, Any]] = field(default_factory=list)
     trouble: dict[str, deque[Exception | None]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
     dead: list[str] = field(default_factory=list)
+    uses: dict[str, set[str]] = field(default_factory=dict)
+    opened: Callable[[str], runtime.Runtime] = field(init=False)
     _failures: dict[str, int] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -150,9 +164,13 @@ class Cloud:
         self.asked.append((name, event))
         waiting = self.trouble.get(name)
         error = waiting.popleft() if waiting else None
-        if error is not None:
+        if error is not None and not isinstance(error, Lost):
             raise error
-        return STAGES[name](event, Context(f"faceflow-dev-{name}", self.seconds.get(name, 60.0)))
+        with _as(name):
+            answer = STAGES[name](event, Context(f"faceflow-dev-{name}"))
+        if error is not None:
+            raise RetryLater("the answer got lost")
+        return answer
 
     def deliver(self) -> int:
         """Hand messages to their functions, as the mappings do; returns how many there were."""
@@ -177,7 +195,9 @@ class Cloud:
                 }
                 for message in found
             ]
-            answer = handler({"Records": records}, Context(f"faceflow-dev-{name}"))
+            function = {"ingestion": "ingest"}.get(name, name)
+            with _as(function):
+                answer = handler({"Records": records}, Context(f"faceflow-dev-{function}"))
             failed = {entry["itemIdentifier"] for entry in answer["batchItemFailures"]}
             for record in records:
                 if record["messageId"] in failed:
@@ -283,18 +303,24 @@ def open_cloud(
     aws = account.settings.model_copy(
         update={"state_machine_arn": machine, "jobs_queue_url": queues["jobs"]}
     )
-    client = emulator.client
-    opened = open_aws_services(settings, aws=aws, client=client, deferred=True)
-    services = replace(opened, engine=engine)
-    workflow = open_aws_workflow(
-        services, job_handlers() if handlers is None else handlers, aws=aws, client=client
-    )
-    assert workflow is not None
-    workflow._options = OPTIONS
-    workflow._cancel_poll = 0.05
-    opened_runtime = runtime.Runtime(services, workflow, aws, client)
-    patch(runtime, "runtime", lambda: opened_runtime)
-    cloud = Cloud(account, services, workflow, machine, queues)
+    given = job_handlers() if handlers is None else handlers
+    uses: dict[str, set[str]] = {}
+
+    def open_for(function: str) -> runtime.Runtime:
+        client = cache(partial(_recording, emulator, aws, uses.setdefault(function, set())))
+        services = open_aws_services(settings, engine, aws=aws, client=client, deferred=True)
+        workflow = open_aws_workflow(services, given, aws=aws, client=client)
+        assert workflow is not None
+        workflow._options = OPTIONS
+        workflow._cancel_poll = 0.05
+        return runtime.Runtime(services, workflow, aws, client)
+
+    # Each function is a process of its own; this one is the application's.
+    opened = cache(open_for)
+    patch(runtime, "runtime", lambda: opened(getattr(_current, "function", "api")))
+    api = opened("api")
+    cloud = Cloud(account, api.services, api.workflow, machine, queues, uses=uses)
+    cloud.opened = opened
     for step in STAGES:
 
         def invoke(event: Any, step: str = step) -> Any:
@@ -305,10 +331,50 @@ def open_cloud(
 
 
 def close_cloud(cloud: Cloud) -> None:
-    """Give back what it holds."""
-    cloud.services.table.close()
-    assert isinstance(cloud.services.objects, S3ObjectStore)
-    cloud.services.objects.close()
+    """Give back what it holds; the functions have done nothing that they may not."""
+    excess = {}
+    for function, seen in cloud.uses.items():
+        services = cloud.opened(function).services
+        services.table.close()
+        assert isinstance(services.objects, S3ObjectStore)
+        services.objects.close()
+        if function != "api" and not seen <= USES[function]:
+            excess[function] = sorted(seen - USES[function])
+    assert not excess, excess
+
+
+_current = local()
+
+
+@contextmanager
+def _as(function: str) -> Iterator[None]:
+    _current.function = function
+    try:
+        yield
+    finally:
+        del _current.function
+
+
+def _recording(emulator: Any, aws: Any, seen: set[str], service: str) -> Any:
+    """A client that notes what it is asked for."""
+    client = emulator.client(service)
+    kinds = {
+        getattr(aws, f"{kind}_bucket"): kind for kind in ("raw", "derived", "embeddings", "exports")
+    }
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if service == "dynamodb":  # every function may
+            return
+        prefix = {"stepfunctions": "states"}.get(service, service)
+        action = f"{prefix}:{ACTIONS.get(model.name, model.name)}"
+        versions = action == "s3:DeleteObject" and any(
+            "VersionId" in one for one in params["Delete"]["Objects"]
+        )
+        where = f" {kinds[params['Bucket']]}" if "Bucket" in params else ""
+        seen.add(f"{action}{'Version' if versions else ''}{where}")
+
+    client.meta.events.register("provide-client-params", note)
+    return client
 
 
 def _announce_uploads(account: Account, queue_url: str) -> None:
