@@ -16,7 +16,7 @@ from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.reembed import reembed_albums
-from api.server.tuning import give_memory_back, share_evenly
+from api.server.tuning import share_evenly
 
 app = typer.Typer(add_completion=False)
 app.command()(consent)
@@ -47,7 +47,6 @@ def serve(
         here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
         settings = settings.model_copy(update={"public_url": here})
     configure_logs(settings.log_level)
-    give_memory_back()
     try:
         application = create_app(settings)
     except ValueError as error:

@@ -1,57 +1,14 @@
-"""How evenly the process answers, and that it gives memory back."""
+"""What a rush leaves behind, and pages that are made once."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from api.domain.memory import Remembered
 from api.repositories.sqlite_table import SqliteTable
 from api.repositories.table import Key, Put
-
-ROOT = Path(__file__).parents[3]
-_CHURN = """
-import threading, sys, time
-from pathlib import Path
-from api.server.tuning import give_memory_back
-
-if sys.argv[1] == "tuned" and not give_memory_back():
-    print("no glibc")
-    raise SystemExit
-barrier = threading.Barrier(16)
-kept = []
-
-def work():
-    barrier.wait()
-    for _ in range(3):
-        pages = [bytes(1000) * 1000 for _ in range(8)]
-        kept.append(bytearray(50_000))  # at the end of what this thread has
-        barrier.wait()
-        del pages
-
-threads = [threading.Thread(target=work) for _ in range(16)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 2**20)
-"""
-
-
-def _mib_after_churn(how: str) -> int:
-    command = [sys.executable, "-c", _CHURN, how]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    if done.stdout.strip() == "no glibc":
-        pytest.skip("only glibc can be told so")
-    return int(done.stdout)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_of_a_rush_goes_back_to_the_system() -> None:
-    assert _mib_after_churn("tuned") < _mib_after_churn("plain") - 20
 
 
 def test_connections_of_a_rush_are_closed_after_it(tmp_path: Path) -> None:
