@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Checkpoint = Annotated[
-    Path, typer.Option("--checkpoint", metavar="FILE", help="A checkpoint of faceflow-ml train.")
+    Path,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="A checkpoint of faceflow-ml train, or exported ONNX (fp32, fp16) to convert.",
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
 Name = Annotated[

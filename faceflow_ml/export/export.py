@@ -79,7 +79,7 @@ def export_model(
 
     Args:
         kind: "detector" or "embedder".
-        checkpoint: of `faceflow-ml train`.
+        checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision.
         out: folder; made if it is missing.
         name: of the model; by default the architecture's.
         precision: fp32; fp16 stores half the bytes; int8 computes with integers.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.inference.pretrained import MANIFEST_NAME, read_manifest
 from faceflow_ml.models.iresnet import IResNet
 from faceflow_ml.models.mobilenetv3_fpn import (
     MobileNetV3FPN,
@@ -23,6 +24,7 @@ from faceflow_ml.models.mobilenetv3_fpn import (
 )
 from faceflow_ml.models.registry import Kind, create_model
 from faceflow_ml.training.checkpoints import load_checkpoint
+from faceflow_ml.training.warm_start import load_onnx_weights
 
 
 class DetectorGraph(nn.Module):
@@ -58,12 +60,18 @@ class EmbedderGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = images.permute(0, 3, 1, 2).float()
-        average = (self.model(x) + self.model(x.flip(3))) / 2
+        # One pass over both: two would hold two copies of what a quantizer makes of the weights.
+        average = self.model(torch.cat([x, x.flip(3)])).unflatten(0, (2, -1)).mean(dim=0)
         return F.normalize(average), average.norm(dim=1)
 
 
 def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     """Build the graph of a checkpoint with its averaged weights, ready for inference.
+
+    Args:
+        kind: "detector" or "embedder".
+        checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision with its
+            manifest beside it.
 
     Returns:
         The module in evaluation mode, and the training configuration.
@@ -71,6 +79,8 @@ def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]
     Raises:
         FaceFlowError: the file is no checkpoint, or one of the other kind of model.
     """
+    if checkpoint.suffix == ".onnx":
+        return _load_exported(kind, checkpoint)
     content = load_checkpoint(checkpoint)
     about = content["faceflow"]
     if about["kind"] != kind:
@@ -84,14 +94,28 @@ def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]
         if key.startswith("model.")
     }
     model.load_state_dict(weights)
+    if kind == "embedder" and options["input_size"] != 112:
+        raise FaceFlowError(
+            f"{checkpoint} was trained at {options['input_size']} px: only embedders trained "
+            "at 112 px, the size of aligned faces, are exported"
+        )
+    return _graph(kind, model), config
+
+
+def _load_exported(kind: Kind, file: Path) -> tuple[nn.Module, dict[str, Any]]:
+    entries = read_manifest(file.parent).models.get(kind, {}).values()
+    entry = next((entry for entry in entries if entry.file == file.name), None)
+    if entry is None:
+        raise FaceFlowError(f"{file}: {MANIFEST_NAME} beside it lists no such {kind}")
+    model = create_model(kind, entry.architecture)
+    load_onnx_weights(model, file, [example_images(kind).permute(0, 3, 1, 2).float()])
+    return _graph(kind, model), cast(dict[str, Any], entry.training["config"])
+
+
+def _graph(kind: Kind, model: nn.Module) -> nn.Module:
     if kind == "embedder":
-        if options["input_size"] != 112:
-            raise FaceFlowError(
-                f"{checkpoint} was trained at {options['input_size']} px: only embedders trained "
-                "at 112 px, the size of aligned faces, are exported"
-            )
-        return EmbedderGraph(cast(IResNet, model)).eval(), config
-    return DetectorGraph(cast(MobileNetV3FPN, model)).eval(), config
+        return EmbedderGraph(cast(IResNet, model)).eval()
+    return DetectorGraph(cast(MobileNetV3FPN, model)).eval()
 
 
 def example_images(kind: Kind) -> Tensor:

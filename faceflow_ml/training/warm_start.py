@@ -1,14 +1,14 @@
 """Starting a run from exported ONNX weights, such as the shipped ones, without their checkpoint.
 
 Exported graphs keep the names of the network's weights, but a runtime's optimiser may have folded
-batch normalisation into the convolution before it. A folded layer is opened again: one pass over
-real images measures what the convolution gives, and the normalisation after it is set so that it
+batch normalisation into the convolution or linear layer before it. A folded layer is opened again:
+one pass over real images measures what it gives, and the normalisation after it is set so that it
 gives what the exported graph gave, in training as in evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -32,10 +32,11 @@ def load_onnx_weights(model: nn.Module, file: Path, images: Iterable[Tensor]) ->
             images are enough; they are read only where normalisation was folded.
 
     Raises:
-        FaceFlowError: the file is unreadable, or holds another network.
+        FaceFlowError: the file is unreadable, quantized, or holds another network.
     """
     layers = _read_layers(file)
-    folded: dict[nn.Module, Tensor] = {}
+    biases: dict[nn.Module, Tensor] = {}
+    folded: list[nn.Module] = []
     with torch.no_grad():
         for name, module in model.named_modules():
             if not isinstance(module, nn.Conv2d | nn.Linear | nn.modules.batchnorm._BatchNorm):
@@ -43,7 +44,8 @@ def load_onnx_weights(model: nn.Module, file: Path, images: Iterable[Tensor]) ->
             tensors = layers.get(f"{_PREFIX}{name}.weight")
             if tensors is None:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    continue  # folded into the convolution before it
+                    folded.append(module)
+                    continue
                 raise FaceFlowError(f"{file}: no weights of {name}: another network?")
             slots = _slots(module)
             for slot, tensor in zip(slots, tensors, strict=False):
@@ -54,9 +56,9 @@ def load_onnx_weights(model: nn.Module, file: Path, images: Iterable[Tensor]) ->
                     )
                 slot.copy_(tensor)
             if len(tensors) > len(slots):
-                folded[module] = tensors[-1]
+                biases[module] = tensors[-1]
     if folded:
-        _unfold(model, folded, images)
+        _unfold(model, folded, biases, images)
 
 
 def _slots(module: nn.Module) -> list[Tensor]:
@@ -76,6 +78,11 @@ def _read_layers(file: Path) -> Mapping[str, list[Tensor]]:
         raise FaceFlowError(f"{file}: no such file") from error
     except Exception as error:  # protobuf's errors have no common class
         raise FaceFlowError(f"{file}: not a readable ONNX file: {error}") from error
+    if any(node.op_type == "DequantizeLinear" for node in graph.node):
+        raise FaceFlowError(
+            f"{file}: its weights are quantized; start from an export in single or half precision, "
+            "such as embedder-fp16.onnx beside the shipped one"
+        )
     constants = {tensor.name.removesuffix(_SUFFIX_FP16): tensor for tensor in graph.initializer}
     layers = {}
     for node in graph.node:
@@ -88,36 +95,45 @@ def _read_layers(file: Path) -> Mapping[str, list[Tensor]]:
     return layers
 
 
-def _unfold(model: nn.Module, folded: Mapping[nn.Module, Tensor], images: Iterable[Tensor]) -> None:
-    """Give each normalisation the statistics of its input, and the affine that undoes them."""
+def _unfold(
+    model: nn.Module,
+    folded: Sequence[nn.Module],
+    biases: Mapping[nn.Module, Tensor],
+    images: Iterable[Tensor],
+) -> None:
+    """Give each folded normalisation the statistics of its input, and the affine that undoes them.
+
+    ``biases`` are what folding made of them, by the layer before, where that has no bias.
+    """
     handles: list[RemovableHandle] = []
     sums: dict[nn.Module, list[Tensor]] = {}
     producer: dict[int, tuple[nn.Module, Tensor]] = {}
 
-    def after_convolution(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+    def after_layer(module: nn.Module, _: object, output: Tensor) -> None:
         producer[id(output)] = (module, output)  # kept, so that no other tensor takes the id
 
     def before_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         norm = cast(nn.BatchNorm2d, module)
         (x,) = inputs
-        convolution, _ = producer.pop(id(x))
+        layer, _ = producer.pop(id(x))
         if module not in sums:
             # An identity but for the folded bias: the layers after it see what they always saw.
             norm.running_mean.zero_()  # type: ignore[union-attr]
             norm.running_var.fill_(1.0)  # type: ignore[union-attr]
             norm.weight.fill_((1.0 + norm.eps) ** 0.5)
-            norm.bias.copy_(folded[convolution])
+            if layer in biases:
+                norm.bias.copy_(biases[layer])
+            else:
+                norm.bias.zero_()  # the layer's own bias holds it
             sums[module] = [torch.zeros(()), torch.zeros_like(norm.bias), norm.bias * 0]
-        axes = (0, 2, 3)
+        axes = [axis for axis in range(x.ndim) if axis != 1]
         sums[module][0] += x.numel() / x.shape[1]
         sums[module][1] += x.sum(axes)
         sums[module][2] += x.square().sum(axes)
 
-    for module in model.modules():
-        if module in folded:
-            handles.append(module.register_forward_hook(after_convolution))
-        elif isinstance(module, nn.BatchNorm2d):
-            handles.append(module.register_forward_pre_hook(before_norm))
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    handles += [layer.register_forward_hook(after_layer) for layer in layers]
+    handles += [norm.register_forward_pre_hook(before_norm) for norm in folded]
     training = model.training
     model.eval()
     try:

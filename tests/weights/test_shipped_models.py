@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceflow_ml import FaceDetector, FaceEmbedder, FacePipeline
 from faceflow_ml.album.group import group_album
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
+from faceflow_ml.data.synth.faces import aligned_faces
 from faceflow_ml.evaluation.album_truth import TRUTH, read_album_truth
 from faceflow_ml.evaluation.photo_sources import read_labelled_photos
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics, run_clustering
@@ -39,8 +41,17 @@ def _group(folder: Path, out: Path) -> AlbumMetrics:
 
 def test_files_are_small() -> None:
     sizes = [file.stat().st_size for file in weights_dir().glob("*.onnx")]
-    assert len(sizes) == 2
+    assert len(sizes) == 3
     assert max(sizes) <= 25_000_000 and sum(sizes) <= 40_000_000
+
+
+def test_both_precisions_of_the_embedder_put_faces_in_the_same_place(
+    pipeline: FacePipeline,
+) -> None:
+    faces = np.stack([crop for crop, _ in aligned_faces(6, 2, seed=11)])
+    quantized = pipeline.embedder.embed(faces)
+    half = FaceEmbedder.from_pretrained("embedder-fp16", threads=1).embed(faces)
+    assert (quantized * half).sum(axis=1).min() >= 0.98
 
 
 def test_the_manifest_says_how_good_they_are_and_how_they_came_about() -> None:
