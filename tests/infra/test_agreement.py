@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api import event_bus
 from api.aws import AwsSettings
 from api.objects import keys
 from api.repositories.table import Index
@@ -18,6 +19,7 @@ from pipelines.config import load_pipeline_config
 from pipelines.deployment import events
 from pipelines.retraining.schedule import Schedule
 from tests.infra.terraform import resources
+from tests.infra.uses import USES
 
 CONFIG = Path(__file__).parents[2] / "configs/pipeline/default.yaml"
 OWN = {
@@ -112,7 +114,7 @@ def test_names_are_those_of_the_pipeline(production: dict[str, Any]) -> None:
 
 
 def test_weekly_retraining_is_the_schedule_of_the_command(production: dict[str, Any]) -> None:
-    made = one(production, "aws_scheduler_schedule")
+    made = one(production, "aws_scheduler_schedule", "retrain")
     (target,) = made["target"]
     wanted = Schedule(
         pipeline_arn=target["arn"],
@@ -163,6 +165,48 @@ def test_a_new_contract_is_heard_of(production: dict[str, Any]) -> None:
         "source": ["faceflow.pipeline"],
         "detail-type": [events.CONTRACT_CHANGED],
     }
+
+
+def test_what_happens_in_albums_is_pushed(production: dict[str, Any]) -> None:
+    rule = one(production, "aws_cloudwatch_event_rule", "push")
+    assert json.loads(rule["event_pattern"]) == {
+        "source": [event_bus.SOURCE],
+        "detail-type": [event_bus.DETAIL_TYPE],
+    }
+
+
+def test_functions_have_handlers(production: dict[str, Any]) -> None:
+    found = 0
+    for resource in resources(production, "aws_lambda_function"):
+        for image in resource["values"]["image_config"]:
+            module, _, name = image["command"][0].rpartition(".")
+            assert callable(getattr(importlib.import_module(module), name)), module
+            found += 1
+    assert found == 10, "all but the API, which is a server"
+    (task,) = resources(production, "aws_ecs_task_definition")
+    (container,) = json.loads(task["values"]["container_definitions"])
+    assert callable(importlib.import_module(container["command"][0]).main)
+
+
+def test_functions_may_do_what_they_do(production: dict[str, Any]) -> None:
+    buckets = {
+        kind: environment(production, "api")[f"FACEFLOW_{kind.upper()}_BUCKET"]
+        for kind in ("raw", "derived", "embeddings", "exports")
+    }
+    for function, uses in USES.items():
+        policy = one(production, "aws_iam_role_policy", f'function["{function}"]')["policy"]
+        allowed = [
+            (action, resource)
+            for statement in json.loads(policy)["Statement"]
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+        ]
+        for use in uses:
+            action, _, kind = use.partition(" ")
+            places = [place for name, place in allowed if name == action]
+            assert places, (function, use)
+            if kind:
+                assert any(f":::{buckets[kind]}" in place for place in places), (function, use)
 
 
 IDS = ("U", "A")

@@ -44,6 +44,7 @@ locals {
     FACEFLOW_URL_SIGNER_KEY_ID   = module.cf.signer_key_ids[var.signer]
     POWERTOOLS_SERVICE_NAME      = local.context.project
     POWERTOOLS_METRICS_NAMESPACE = "FaceFlow"
+    AWS_XRAY_CONTEXT_MISSING     = "IGNORE_ERROR"
     AWS_LWA_READINESS_CHECK_PATH = "/healthz"
     AWS_LWA_REMOVE_BASE_PATH     = "/main"
     AWS_LWA_PORT                 = "8000"

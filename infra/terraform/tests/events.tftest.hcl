@@ -91,6 +91,10 @@ run "ingestion" {
     error_message = "models are retrained every week"
   }
   assert {
+    condition     = jsondecode(aws_scheduler_schedule.sweep.target[0].input).work == "sweep"
+    error_message = "what was left behind is looked for"
+  }
+  assert {
     condition     = module.function["detect"].name == "faceflow-dev-detect"
     error_message = "functions have the names that roles know"
   }

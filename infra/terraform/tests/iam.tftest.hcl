@@ -50,20 +50,23 @@ run "roles" {
     error_message = "each function has a role of its own"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.function["extract"].policy, "arn:aws:s3:::embeddings")
-    error_message = "extracting touches no vectors"
+    condition     = !strcontains(aws_iam_role_policy.function["deduplicate"].policy, "arn:aws:s3:::embeddings")
+    error_message = "de-duplication touches no vectors"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.function["detect"].policy, "s3:DeleteObject")
-    error_message = "detecting deletes nothing"
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.function["detect"].policy).Statement :
+      !contains(statement.Action, "s3:DeleteObject") || !contains(statement.Resource, "arn:aws:s3:::raw/tenant/*")
+    ])
+    error_message = "detecting deletes no originals"
   }
   assert {
     condition     = !strcontains(aws_iam_role_policy.function["sockets"].policy, "s3:")
     error_message = "connections touch no photos"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.function["notify"].policy, "s3:")
-    error_message = "mail needs no photos"
+    condition     = !strcontains(aws_iam_role_policy.function["notify"].policy, "ses:")
+    error_message = "mail is sent by the function of jobs"
   }
   assert {
     condition     = !strcontains(aws_iam_role_policy.runtime["deploy"].policy, "ec2:")

@@ -9,7 +9,7 @@ module "sockets" {
   role_arn        = var.function_role_arns["sockets"]
   image_uri       = var.images.workers
   command         = [var.sockets_handler]
-  memory_mb       = 512
+  memory_mb       = 1024
   timeout_seconds = 29
   environment     = merge(var.environment, { FACEFLOW_SOCKETS_URL = local.management_url })
   kms_key_arn     = var.kms_key_arn

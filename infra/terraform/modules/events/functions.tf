@@ -2,13 +2,13 @@
 
 locals {
   functions = {
-    ingest      = { description = "Starts the ingestion of what was uploaded", timeout_seconds = 60, memory_mb = 512, storage_mb = 512 }
+    ingest      = { description = "Starts the ingestion of what was uploaded", timeout_seconds = 60, memory_mb = 1024, storage_mb = 512 }
     extract     = { description = "Checks, hashes and measures photos", timeout_seconds = 900, memory_mb = 3008, storage_mb = 2048 }
     deduplicate = { description = "Links duplicates, writes the manifest", timeout_seconds = 900, memory_mb = 2048, storage_mb = 512 }
     detect      = { description = "Finds the faces of a few photos", timeout_seconds = 240, memory_mb = 2048, storage_mb = 1024 }
     embed       = { description = "Vectors of the faces of a few photos", timeout_seconds = 240, memory_mb = 2048, storage_mb = 512 }
     cluster     = { description = "Groups the faces of an album", timeout_seconds = 900, memory_mb = 8192, storage_mb = 2048 }
-    notify      = { description = "Tells that an ingestion is done", timeout_seconds = 120, memory_mb = 512, storage_mb = 512 }
+    notify      = { description = "Tells that an ingestion is done", timeout_seconds = 120, memory_mb = 1024, storage_mb = 512 }
     jobs        = { description = "Archives, mail, erasing and other jobs", timeout_seconds = 900, memory_mb = 3008, storage_mb = 10240 }
     deploy      = { description = "Brings an approved model to its endpoint", timeout_seconds = 300, memory_mb = 1024, storage_mb = 512 }
   }

@@ -136,3 +136,26 @@ resource "aws_scheduler_schedule" "retrain" {
     }
   }
 }
+
+# What crashed processes left behind is started again: jobs whose message never came, mails.
+resource "aws_scheduler_schedule" "sweep" {
+  name                = "${local.prefix}-sweep"
+  description         = "Looks for jobs that nobody works on"
+  schedule_expression = "rate(15 minutes)"
+  kms_key_arn         = var.kms_key_arn
+
+  flexible_time_window {
+    mode                      = "FLEXIBLE"
+    maximum_window_in_minutes = 5
+  }
+
+  target {
+    arn      = local.queue_arns["jobs"]
+    role_arn = var.service_role_arns["scheduler"]
+    input    = jsonencode({ work = "sweep" })
+    retry_policy {
+      maximum_event_age_in_seconds = 600
+      maximum_retry_attempts       = 2
+    }
+  }
+}

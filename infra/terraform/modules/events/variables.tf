@@ -125,7 +125,7 @@ variable "processing" {
 }
 
 variable "sizes" {
-  description = "Photos up to which a batch is small (endpoint) or large (Processing), an album is clustered by a function, and how much runs at a time."
+  description = "Photos up to which a batch is small (endpoint) or large (Processing), up to which an album is grouped by a function, and how much runs at a time."
   type = object({
     small_photos            = optional(number, 200)
     large_photos            = optional(number, 50000)

@@ -51,32 +51,45 @@ locals {
       { actions = ["kms:Decrypt"], resources = [var.table_key_arn] },
       { actions = ["execute-api:ManageConnections"], resources = [var.sockets_arn] },
     ]
-    ingest = concat(local.application, local.start, local.queues["ingestion"])
-    extract = concat(local.application, local.publish, [
-      { actions = local.read_object, resources = [local.objects["raw"]] },
-      { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
+    # What arrived unannounced goes again.
+    ingest = concat(local.application, local.publish, local.start, local.follow, local.queues["ingestion"], local.list, [
+      { actions = concat(local.read_object, ["s3:DeleteObject"]), resources = [local.objects["raw"]] },
+    ])
+    # Uploads that were given up are swept away.
+    extract = concat(local.application, local.publish, local.list, [
+      { actions = concat(local.read_object, ["s3:DeleteObject", "s3:AbortMultipartUpload"]), resources = [local.objects["raw"]] },
+      { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.objects["derived"]] },
+      { actions = ["s3:DeleteObject"], resources = [local.objects["embeddings"]] },
     ])
     deduplicate = concat(local.application, local.publish, [
-      { actions = local.read_object, resources = [local.objects["raw"], local.objects["derived"]] },
       { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
     ])
-    detect = concat(local.application, local.publish, local.invoke, [
+    # Of a photo that is deleted meanwhile, what was made is cleared away.
+    detect = concat(local.application, local.publish, local.invoke, local.list, [
       { actions = local.read_object, resources = [local.objects["raw"]] },
-      { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
+      { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.objects["derived"]] },
+      { actions = ["s3:DeleteObject"], resources = [local.objects["embeddings"]] },
     ])
-    embed = concat(local.application, local.publish, local.invoke, [
-      { actions = local.read_object, resources = [local.objects["derived"]] },
-      { actions = ["s3:PutObject"], resources = [local.objects["derived"], local.objects["embeddings"]] },
+    embed = concat(local.application, local.publish, local.invoke, local.list, [
+      { actions = local.read_object, resources = [local.objects["raw"], local.objects["derived"]] },
+      { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.objects["derived"], local.objects["embeddings"]] },
     ])
-    cluster = concat(local.application, local.publish, [
+    # What deleted photos left behind goes before the faces are grouped, shared copies included.
+    cluster = concat(local.application, local.publish, local.invoke, local.list, [
       { actions = local.read_object, resources = [local.objects["derived"], local.objects["embeddings"]] },
       { actions = ["s3:PutObject"], resources = [local.objects["derived"], local.objects["embeddings"]] },
+      { actions = ["s3:DeleteObject", "s3:AbortMultipartUpload"], resources = local.all_buckets },
+      { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },
     ])
-    notify = concat(local.application, local.publish, local.mail, local.secrets, [
+    # Mail is a job of its own; originals that are not kept go; another batch may begin.
+    notify = concat(local.application, local.publish, local.start, local.follow, local.list, [
+      { actions = local.read_object, resources = [local.objects["derived"], local.objects["exports"]] },
+      { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
+      { actions = ["s3:DeleteObject"], resources = [local.objects["raw"], local.objects["derived"]] },
       { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },
     ])
     # Archives, mail, erasing: jobs of the application other than ingestion.
-    jobs = concat(local.application, local.publish, local.mail, local.secrets, local.invoke, local.follow, local.list, local.queues["jobs"], [
+    jobs = concat(local.application, local.publish, local.mail, local.secrets, local.invoke, local.start, local.follow, local.list, local.queues["jobs"], [
       { actions = concat(local.read_object, local.upload, ["s3:DeleteObject", "s3:DeleteObjectVersion"]), resources = local.all_buckets },
       { actions = ["s3:ListBucketVersions"], resources = values(var.bucket_arns) },
       { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },

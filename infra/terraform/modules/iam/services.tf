@@ -146,7 +146,7 @@ locals {
     states   = local.states
     scheduler = [
       { actions = ["sagemaker:StartPipelineExecution"], resources = [var.pipeline_arn] },
-      { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs-dead"]] },
+      { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"], var.queue_arns["jobs-dead"]] },
       { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [aws_kms_key.operations.arn] },
     ]
     # Clustering on Fargate: what the function may do, and the answer to Step Functions. IAM binds
