@@ -16,7 +16,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceflow_ml.errors import ConfigError
-from faceflow_ml.models.heads import MarginKind
 
 
 class Section(BaseModel):
@@ -125,7 +124,8 @@ class EmbedderModelConfig(Section):
 class HeadConfig(Section):
     """The margin softmax that trains it; ``start`` and ``end`` as in `losses.margin.margin_at`."""
 
-    kind: MarginKind = "arcface"
+    # Written out: deployment reads configurations without PyTorch, which `models.heads` imports.
+    kind: Literal["arcface", "cosface", "adaface"] = "arcface"
     scale: float = Field(32.0, gt=0)
     margin: float = Field(0.3, ge=0, lt=1.5)
     margin_start: float = Field(0.4, ge=0, le=1)

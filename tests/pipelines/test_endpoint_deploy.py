@@ -6,6 +6,8 @@ It lacks UpdateEndpoint, and forgets the customer metadata of model packages: bo
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -339,3 +341,19 @@ def test_the_pipeline_is_created_then_updated_and_started(
     assert given["PipelineParameters"] == [{"Name": "EmbedderMinimum", "Value": "0.7"}]
     with pytest.raises(FaceFlowError, match="no parameter Colour"):
         start_on_sagemaker(default_config, {"Colour": "red"}, account.sagemaker)
+
+
+WITHOUT_TRAINING = """
+import sys
+for name in ("torch", "torchvision", "lightning", "mlflow", "pyarrow", "sagemaker"):
+    sys.modules[name] = None  # an import of it fails
+from pipelines.deployment.events import handler
+print(handler({"source": "aws.s3"})["action"])
+"""
+
+
+def test_the_function_needs_no_library_of_training() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRAINING], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "ignored", done.stderr
