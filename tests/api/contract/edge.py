@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -18,9 +17,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from werkzeug.serving import make_server
 
 from api.objects.s3_store import Buckets
+from tests.api.contract.loopback import Loopback
 
 RESPONSE_HEADERS = {
     "Cache-Control": "private, max-age=900, immutable",
@@ -36,23 +35,14 @@ _PASSED_ON = {
 }
 
 
-class Edge:
+class Edge(Loopback):
     """A distribution; ``key_group`` are the public keys that it trusts, by id."""
 
     def __init__(self, s3: Any, buckets: Buckets, key_group: dict[str, RSAPublicKey]) -> None:
         self._s3 = s3
         self._buckets = buckets
         self.key_group = key_group
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path, _, query = environ["RAW_URI"].partition("?")

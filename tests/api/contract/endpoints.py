@@ -7,17 +7,18 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import httpx2
-from werkzeug.serving import make_server
+
+from tests.api.contract.loopback import Loopback
 
 _PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
-class Runtime:
+class Runtime(Loopback):
     """``InvokeEndpoint``.
 
     containers: where ``/invocations`` of each endpoint is.
@@ -31,16 +32,11 @@ class Runtime:
         self.asked: dict[str, int] = {}
         self._lock = Lock()
         self._client = httpx2.Client(timeout=300)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        super().__init__()
 
     def stop(self) -> None:
         """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
         self._client.close()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

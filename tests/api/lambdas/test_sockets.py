@@ -6,13 +6,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
-from werkzeug.serving import make_server
 
 from api import events
 from api.domain import albums
@@ -28,26 +26,19 @@ from api.settings import Settings
 from api.workflow.slots import Slot
 from tests.api.contract.conftest import dynamo_table
 from tests.api.contract.emulator import REGION, Emulator
+from tests.api.contract.loopback import Loopback
 from tests.api.lambdas.albums import local
 from tests.api.lambdas.cloud import Context
 
 __all__ = ["dynamo_table"]
 
 
-class Gateway:
+class Gateway(Loopback):
     """API Gateway's management of connections: ``open`` ones get messages, others are gone."""
 
     def __init__(self) -> None:
         self.open: dict[str, list[Any]] = {}
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/main"
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
@@ -81,7 +72,7 @@ def opened(
     issuer: Services,
     monkeypatch: pytest.MonkeyPatch,
 ) -> sockets.Sockets:
-    made = sockets.Sockets(dynamo_table, issuer.tokens, _at(gateway.url))
+    made = sockets.Sockets(dynamo_table, issuer.tokens, _at(f"{gateway.url}/main"))
     monkeypatch.setattr(sockets, "sockets", lambda: made)
     return made
 
