@@ -143,7 +143,7 @@ def test_vectors_from_kept_pictures_are_those_from_photos(tmp_path: Path) -> Non
             width=decoded.width,
             height=decoded.height,
         )
-        found = analysis.detect(engine, photo, decoded)
+        found = analysis.detect(photo, decoded, engine.detect(decoded.pixels))
         if not len(found.crops):
             continue
         vectors, trust = engine.embed(found.crops)
