@@ -39,7 +39,8 @@ def configure_logs(level: str = "INFO") -> None:
     root.setLevel(level)
     # The application logs requests itself, with more in them.
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("uvicorn", "uvicorn.error"):
+    # Whoever gave these a handler of their own before has no say here.
+    for name in ("uvicorn", "uvicorn.error", "api", "faceflow_ml"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
 
