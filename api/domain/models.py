@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
@@ -24,9 +25,9 @@ class Record(BaseModel):
     prefix: ClassVar[str]
     """Sort keys of this kind begin with it."""
 
+    @abstractmethod
     def key(self) -> Key:
         """Where it is kept."""
-        raise NotImplementedError
 
     def index_attributes(self) -> dict[str, str]:
         """Attributes that place it in the indexes, see `repositories.table`."""

@@ -6,6 +6,7 @@ What is the same on every home. Who works on a job, and how they hear of it, is 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Lease:
     until: float = 0.0
 
 
-class JobRows:
+class JobRows(ABC):
     """The part of a workflow that is rows; see `api.workflow.workflow.Workflow`.
 
     owner: this process, as it stands in the slots that it holds.
@@ -151,15 +152,17 @@ class JobRows:
         """Who holds the slot of a job that begins."""
         return Lease()
 
+    @abstractmethod
     def _started(self, job: Job, slot: Slot) -> None:
         """A job has begun: let somebody work on it."""
 
+    @abstractmethod
     def _joined(self, job: Job, slot: Slot) -> None:
         """A job that is going was asked for again. ``slot``: as it was before."""
 
+    @abstractmethod
     def _halt(self, slot: Slot) -> bool:
         """A job is to stop. True: it may be going on in this process, which ends it itself."""
-        raise NotImplementedError
 
     def _join(self, slot: Slot) -> Job | None:
         job = self._services.jobs.get(Job.key_of(slot.album_id, slot.job_id, slot.user_id))
