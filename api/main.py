@@ -19,6 +19,7 @@ from api.repositories.sqlite_table import SqliteTable
 from api.routers import (
     albums,
     clusters,
+    config,
     decisions,
     docs,
     duplicates,
@@ -63,6 +64,7 @@ _ROUTERS = (
     shares,
     recipients,
     me,
+    config,
     system,
     docs,
 )
@@ -83,10 +85,14 @@ def create_app(
         settings: None: from the environment.
         services: instead of those that the settings ask for; not closed at the end.
         workflow: instead of the one that the settings ask for.
+
+    Raises:
+        ValueError: a setting or a secret is missing that has no default.
     """
     settings = settings or (services.settings if services else Settings())
     own = services is None
     opened = services or open_services(settings)
+    config.client_config(settings)  # what is missing is said now, not to the first visitor
     if workflow is None:
         make = open_workflow if own else LocalWorkflow
         workflow = make(opened, job_handlers())
@@ -122,7 +128,7 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router)
     if (folder := web_folder(settings)) is not None:
-        app.mount("/", WebClient(folder, settings), name="web")
+        app.mount("/", WebClient(folder, opened), name="web")
     # The last one added is the outermost.
     if settings.cors_origins:
         app.add_middleware(

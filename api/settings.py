@@ -8,6 +8,10 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# Without TLS nothing leaves the machine. Both become part of pages' Content-Security-Policy.
+_HTTP = r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?"
+_WEBSOCKET = r"(wss://[a-z0-9.-]+|ws://(127\.0\.0\.1|localhost))(:\d+)?"
+
 
 class Settings(BaseSettings):
     """How the application runs. Secrets have no defaults: ``local`` makes its own under ``data``,
@@ -32,6 +36,11 @@ class Settings(BaseSettings):
     """The client id that tokens are for."""
     jwks_url: str | None = None
     """The issuer's keys; None: ``/.well-known/jwks.json`` under the issuer."""
+    sign_in_url: str | None = Field(None, pattern=rf"^{_HTTP}$")
+    """The issuer's sign-in pages, without a path: Cognito's
+    ``https://PREFIX.auth.REGION.amazoncognito.com``. Required where ``jwt_issuer`` is."""
+    events_url: str | None = Field(None, pattern=rf"^{_WEBSOCKET}(/[\w./-]*)?$")
+    """WebSocket address where browsers hear of albums; None: ``/events`` of this application."""
     token_seconds: int = Field(12 * 3600, ge=1)
     """How long a token of the local issuer lives."""
     cors_origins: tuple[str, ...] = ()

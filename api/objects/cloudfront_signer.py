@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from api.objects.disposition import disposition
 from api.objects.keys import check_key
 from api.objects.s3_store import Buckets
-from api.objects.signer import SignedUrl, iso_time, reading_ends
+from api.objects.signer import SignedUrl, iso_time, origin_of, reading_ends
 
 _URL_SAFE = bytes.maketrans(b"+=/", b"-_~")
 
@@ -57,6 +57,16 @@ class CloudFrontSigner:
         self._base = f"{base_url.rstrip('/')}/"
         self._key_id = key_id
         self._key = key
+
+    @property
+    def read_origin(self) -> str:
+        return origin_of(self._base)
+
+    @property
+    def write_origin(self) -> str:
+        # The host is the region's own; who makes URLs knows it best.
+        where = {"Bucket": self._buckets.raw, "Key": "any"}
+        return origin_of(self._s3.generate_presigned_url("put_object", Params=where))
 
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
         expires = reading_ends(seconds)

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 from pydantic_core import to_json
 
 from api.keyring import Keyring
-from api.objects.signer import SignedUrl, iso_time, reading_ends
+from api.objects.signer import SignedUrl, iso_time, origin_of, reading_ends
 
 _PURPOSE = "object-url"
 _REMEMBERED = 8192
@@ -67,6 +67,12 @@ class HmacSigner:
         self._base = f"{public_url.rstrip('/')}/objects/"
         # A page has hundreds, and whoever looks at it again gets the same ones.
         self._reading = lru_cache(_REMEMBERED)(self._sign_reading)
+
+    @property
+    def read_origin(self) -> str:
+        return origin_of(self._base)
+
+    write_origin = read_origin
 
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
         return self._reading(key, reading_ends(seconds), filename)

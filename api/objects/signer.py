@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ class SignedUrl:
 class Signer(Protocol):
     """Signs URLs of objects."""
 
+    @property
+    def read_origin(self) -> str:
+        """Scheme and host of URLs for reading."""
+        ...
+
+    @property
+    def write_origin(self) -> str:
+        """Scheme and host of URLs for writing."""
+        ...
+
     def sign_get(self, key: str, *, seconds: int, filename: str | None = None) -> SignedUrl:
         """Read an object; with ``filename``, as a download of that name."""
         ...
@@ -40,6 +51,16 @@ class Signer(Protocol):
     ) -> SignedUrl:
         """Write a part of a multipart upload of just this size."""
         ...
+
+
+def origin_of(url: str) -> str:
+    """Scheme and host of a URL, as browsers compare them.
+
+    >>> origin_of("https://photos.example:8443/a/b?c=d")
+    'https://photos.example:8443'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def reading_ends(seconds: int) -> int:

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.objects.signer import Signer, origin_of
+from api.services import Services
 from api.settings import Settings
 
 _INLINE_SCRIPT = re.compile(
@@ -24,9 +26,11 @@ _INLINE_SCRIPT = re.compile(
 class WebClient(StaticFiles):
     """The exported client. Names with a hash in them are cached for good, pages never."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, services: Services) -> None:
         super().__init__(directory=folder, html=True)
-        self._connect = " ".join(["'self'", "ws:", "wss:"])
+        settings = services.settings
+        self._connect = _connect_sources(settings, services.signer)
+        self._images = _sources("'self'", "data:", "blob:", services.signer.read_origin)
         self._secure = settings.public_url.startswith("https://")
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -62,17 +66,29 @@ class WebClient(StaticFiles):
             f"script-src 'self' {hashes}".strip(),
             # Positions of virtual lists and boxes over faces are inline styles.
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            f"img-src {self._images}",
             f"connect-src {self._connect}",
             "worker-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'none'",
+            # Sign-in pages are gone to by navigating, which no policy is about.
             "form-action 'self'",
             "frame-ancestors 'none'",
         ]
         if self._secure:
             parts.append("upgrade-insecure-requests")
         return "; ".join(parts)
+
+
+def _connect_sources(settings: Settings, signer: Signer) -> str:
+    """Where scripts may ask: here, the issuer's tokens, storage, and the events of albums."""
+    events = ["ws:", "wss:"] if settings.events_url is None else [origin_of(settings.events_url)]
+    issuer = [] if settings.sign_in_url is None else [settings.sign_in_url]
+    return _sources("'self'", *events, *issuer, signer.read_origin, signer.write_origin)
+
+
+def _sources(*sources: str) -> str:
+    return " ".join(dict.fromkeys(sources))
 
 
 def script_hashes(page: bytes) -> str:

@@ -132,6 +132,7 @@ def aws_services(account: Account, tmp_path: Path) -> Iterator[Services]:
         data=tmp_path,
         signing_keys=SecretStr("k" * 32),
         jwt_issuer="https://issuer.example",
+        sign_in_url="https://sign-in.example",
         mail_from="FaceFlow <photos@example.com>",
     )
     services = open_aws_services(settings, aws=account.settings, client=account.emulator.client)

@@ -80,6 +80,7 @@ def settings(pool: Pool, tmp_path: Path) -> Settings:
         jwt_issuer=pool.issuer,
         jwt_audience=pool.client_id,
         jwks_url=pool.jwks_url,
+        sign_in_url="https://sign-in.example",
     )
 
 

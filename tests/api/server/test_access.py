@@ -18,6 +18,7 @@ from api.services import Services
 
 PUBLIC = {
     "getHealth",
+    "getConfig",
     "createDevToken",
     "getKeys",
     "getReceipt",

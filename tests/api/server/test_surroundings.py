@@ -180,6 +180,7 @@ def test_metrics_and_development_tokens_are_closed_outside_local(
     monkeypatch.setenv("APP_ENV", "prod")
     monkeypatch.setenv("FACEFLOW_SIGNING_KEYS", "k" * 32)
     monkeypatch.setenv("FACEFLOW_JWT_ISSUER", "https://issuer.example")
+    monkeypatch.setenv("FACEFLOW_SIGN_IN_URL", "https://sign-in.example")
     if token:
         monkeypatch.setenv("FACEFLOW_METRICS_TOKEN", token)
     services = open_local_services(Settings(data=tmp_path, web=tmp_path / "none"))

@@ -848,6 +848,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Config
+         * @description How people sign in, and where changes of albums are told.
+         */
+        get: operations["getConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1374,6 +1394,16 @@ export interface components {
             };
         };
         /**
+         * ClientConfig
+         * @description How to sign in, and where to listen.
+         */
+        ClientConfig: {
+            /** Eventsurl */
+            eventsUrl: string | null;
+            /** Signin */
+            signIn: components["schemas"]["LocalSignIn"] | components["schemas"]["HostedSignIn"];
+        };
+        /**
          * ClusterPage
          * @description Part of the list of people, the largest first; ``total`` of all parts.
          */
@@ -1607,6 +1637,26 @@ export interface components {
             hidden: boolean;
         };
         /**
+         * HostedSignIn
+         * @description On Cognito's pages: OAuth 2.0's code flow with PKCE, at ``/oauth2/authorize``,
+         *     ``/oauth2/token``, ``/oauth2/revoke`` and ``/logout`` under ``url``.
+         */
+        HostedSignIn: {
+            /** Clientid */
+            clientId: string;
+            /** Issuer */
+            issuer: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "cognito";
+            /** Scopes */
+            scopes: string[];
+            /** Url */
+            url: string;
+        };
+        /**
          * JobKind
          * @description What a job does.
          * @enum {string}
@@ -1703,6 +1753,17 @@ export interface components {
         Labels: {
             /** Labels */
             labels: components["schemas"]["LabelView"][];
+        };
+        /**
+         * LocalSignIn
+         * @description By a name: ``POST /auth/dev-token``.
+         */
+        LocalSignIn: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "local";
         };
         /**
          * MailState
@@ -3954,6 +4015,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Token"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientConfig"];
                 };
             };
             /** @description A problem */
