@@ -22,7 +22,7 @@ from faceflow_ml import __version__
 from faceflow_ml.album.duplicates import copies_of
 from faceflow_ml.album.records import PhotoRecord
 from faceflow_ml.album.render import browser_shows, thumbnail_path
-from faceflow_ml.album.schema import Box, Groups, Photo
+from faceflow_ml.album.schema import Box, Groups, Person, Photo
 from faceflow_ml.files import atomic_write_text
 
 
@@ -56,10 +56,11 @@ def page_data(
     skipped: Sequence[tuple[str, str]] = (),
 ) -> dict[str, object]:
     """Everything the page shows; the script in ``assets/gallery.js`` reads these names."""
-    person_index = {person.id: index for index, person in enumerate(groups.people)}
     readable = [photo for photo in groups.photos if photo.sha256 in records and not photo.error]
     index_of = {photo.path: index for index, photo in enumerate(readable)}
     copies = copies_of(groups.photos, groups.duplicates)
+    people = _by_photos_shown(groups.people, [p for p in readable if p.path not in copies])
+    person_index = {person.id: index for index, person in enumerate(people)}
     copy_count = Counter(copies.values())
     base = _base_url(out, folder)
 
@@ -92,8 +93,7 @@ def page_data(
         "title": f"People in {_visible(folder.resolve().name or str(folder))}",
         "photos": [photo_entry(photo) for photo in readable],
         "people": [
-            {"id": person.id, "label": person.label, "cover": person.cover}
-            for person in groups.people
+            {"id": person.id, "label": person.label, "cover": person.cover} for person in people
         ],
         "duplicates": [
             {
@@ -112,6 +112,12 @@ def page_data(
             ]
         ],
     }
+
+
+def _by_photos_shown(people: Sequence[Person], shown: Sequence[Photo]) -> list[Person]:
+    """``people``, whom most of the photos ``shown`` have first: the numbers that the page tells."""
+    photos = Counter(person for photo in shown for person in {face.person for face in photo.faces})
+    return sorted(people, key=lambda person: -photos[person.id])
 
 
 def render_page(data: Mapping[str, object]) -> str:

@@ -139,3 +139,28 @@ def test_copies_stand_behind_the_photo_that_is_kept(album: Path, tmp_path: Path,
     assert [problem["path"] for problem in data["problems"]] == ["broken.jpg", "empty.jpg"]
     box = photos["a1.jpg"]["faces"][0]["box"]
     assert all(0 <= value <= 100 for value in box)
+
+
+def test_people_stand_in_the_order_of_the_photos_that_are_shown(
+    tmp_path: Path, engine, photo_writer: Callable
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        photo_writer(folder / f"bob{seed}.jpg", ["bob"], seed)
+    for seed in range(2):
+        photo_writer(folder / f"ann{seed}.jpg", ["ann"], 10 + seed)
+        for copy in "xy":
+            (folder / f"ann{seed}{copy}.jpg").write_bytes((folder / f"ann{seed}.jpg").read_bytes())
+    result = group_album(folder, tmp_path / "out", engine)
+    assert [person.photos for person in result.groups.people] == [6, 3]  # a file is a photo
+    data = Page(result.index_html.read_text("utf-8")).data
+    shown = [
+        sum(
+            any(face["person"] == index for face in photo["faces"])
+            for photo in data["photos"]
+            if not photo["copy"]
+        )
+        for index in range(len(data["people"]))
+    ]
+    assert shown == [3, 2]
