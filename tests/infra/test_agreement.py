@@ -14,6 +14,8 @@ from api import event_bus
 from api.aws import AwsSettings
 from api.objects import keys
 from api.repositories.table import Index
+from api.routers.config import client_config
+from api.routers.schemas.config import HostedSignIn
 from api.settings import Settings
 from pipelines.config import load_pipeline_config
 from pipelines.deployment import events
@@ -91,6 +93,27 @@ def test_settings_take_the_environment(
     places = AwsSettings()  # refuses what is missing
     assert places.table == "faceflow-prod" and places.kms_key is not None
     assert settings.jwt_issuer == "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Mocked123"
+
+
+def test_the_web_client_is_told_how_to_sign_in(
+    production: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(production, "api").items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    told = client_config(settings)
+    assert isinstance(told.sign_in, HostedSignIn)
+    client = one(production, "aws_cognito_user_pool_client")
+    domain = one(production, "aws_cognito_user_pool_domain")["domain"]
+    assert told.sign_in.client_id == client["id"]
+    assert told.sign_in.url == f"https://{domain}.auth.eu-west-1.amazoncognito.com"
+    assert set(told.sign_in.scopes) <= set(client["allowed_oauth_scopes"])
+    # As frontend/web/src/auth/hosted.ts sends them.
+    assert f"{settings.public_url}/signin/callback/" in client["callback_urls"]
+    assert f"{settings.public_url}/" in client["logout_urls"]
+    assert told.events_url == "wss://f6g7h8i9j0.execute-api.eu-west-1.amazonaws.com/main"
+    (rule,) = one(production, "aws_s3_bucket_cors_configuration")["cors_rule"]
+    assert rule["allowed_origins"] == [settings.public_url]
 
 
 def test_names_are_those_of_the_pipeline(production: dict[str, Any]) -> None:

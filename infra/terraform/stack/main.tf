@@ -24,6 +24,7 @@ locals {
     FACEFLOW_PUBLIC_URL          = module.cf.url
     FACEFLOW_JWT_ISSUER          = module.auth.issuer
     FACEFLOW_JWT_AUDIENCE        = module.auth.pool_ids.client
+    FACEFLOW_SIGN_IN_URL         = "https://${module.auth.pool_ids.domain}"
     FACEFLOW_LOG_LEVEL           = var.log_level
     FACEFLOW_MAIL_FROM           = "FaceFlow <photos@${var.mail_domain}>"
     FACEFLOW_TABLE               = module.ddb.table_name
@@ -70,16 +71,17 @@ module "ddb" {
 module "s3" {
   source           = "../modules/s3"
   context          = local.context
-  web_origins      = var.web_origins
+  web_origins      = concat([module.cf.url], var.web_origins)
   distribution_arn = module.cf.distribution_arn
   force_destroy    = !var.protect
 }
 
 module "auth" {
-  source              = "../modules/auth"
-  context             = local.context
-  callback_urls       = var.callback_urls
-  logout_urls         = var.logout_urls
+  source  = "../modules/auth"
+  context = local.context
+  # Where the web client is: frontend/web/src/auth/hosted.ts sends these, to the letter.
+  callback_urls       = concat(["${module.cf.url}/signin/callback/"], var.callback_urls)
+  logout_urls         = concat(["${module.cf.url}/"], var.logout_urls)
   self_sign_up        = var.self_sign_up
   threat_protection   = var.threat_protection
   deletion_protection = var.protect

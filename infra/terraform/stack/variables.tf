@@ -52,17 +52,19 @@ variable "handlers" {
 }
 
 variable "web_origins" {
-  description = "Origins that upload straight to the bucket."
+  description = "Further origins that upload straight to the bucket."
   type        = list(string)
+  default     = []
 }
 
 variable "callback_urls" {
-  description = "Where the sign-in returns to."
+  description = "Where the sign-in of further clients returns to."
   type        = list(string)
+  default     = []
 }
 
 variable "logout_urls" {
-  description = "Where signing out returns to."
+  description = "Where signing out of further clients returns to."
   type        = list(string)
   default     = []
 }

@@ -59,6 +59,10 @@ run "gateway" {
     error_message = "connections come, speak and go"
   }
   assert {
+    condition     = output.ws_url == "wss://f6g7h8i9j0.execute-api.eu-west-1.amazonaws.com/main"
+    error_message = "browsers listen at the stage of the WebSocket API"
+  }
+  assert {
     condition     = output.api_url == "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/main"
     error_message = "the URL is that of the stage"
   }

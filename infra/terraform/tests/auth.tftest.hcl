@@ -10,7 +10,7 @@ variables {
     account_id  = "111122223333"
     partition   = "aws"
   }
-  callback_urls = ["https://photos.example.org/"]
+  callback_urls = ["https://photos.example.org/signin/callback/"]
 }
 
 run "pool" {
@@ -20,6 +20,10 @@ run "pool" {
   assert {
     condition     = !aws_cognito_user_pool_client.app.generate_secret && aws_cognito_user_pool_client.app.allowed_oauth_flows == toset(["code"])
     error_message = "clients keep no secret and use the code flow"
+  }
+  assert {
+    condition     = aws_cognito_user_pool_client.app.refresh_token_rotation[0].feature == "ENABLED" && !contains(aws_cognito_user_pool_client.app.explicit_auth_flows, "ALLOW_REFRESH_TOKEN_AUTH")
+    error_message = "refresh tokens in browsers are used once"
   }
   assert {
     condition     = aws_cognito_user_pool_client.app.prevent_user_existence_errors == "ENABLED"

@@ -52,6 +52,10 @@ run "prod" {
     error_message = "the WebSocket's URL is in the outputs"
   }
   assert {
+    condition     = startswith(output.cognito_pool_ids.domain, "faceflow-prod-111122223333.auth.")
+    error_message = "the sign-in pages are in the outputs"
+  }
+  assert {
     condition     = output.cognito_pool_ids.user_pool == "eu-west-1_Mocked123"
     error_message = "the user pool is in the outputs"
   }

@@ -81,7 +81,7 @@ module "s3" {
 module "auth" {
   source        = "../../modules/auth"
   context       = local.context
-  callback_urls = ["https://photos.example.org/"]
+  callback_urls = ["https://photos.example.org/signin/callback/"]
 }
 
 module "iam" {

@@ -14,8 +14,6 @@ module "faceflow" {
   mail_domain        = var.mail_domain
   alarm_emails       = var.alarm_emails
   endpoints_live     = var.endpoints_live
-  web_origins        = var.web_origins
-  callback_urls      = concat(["http://localhost:3000/"], [for origin in var.web_origins : "${origin}/"])
   self_sign_up       = false
   budget_usd         = 300
   max_request_units  = 2000
@@ -25,10 +23,4 @@ module "faceflow" {
   sizes              = { distributed_concurrency = 10 }
   processing         = { instance_count = 1 }
   throttle           = { rate = 100, burst = 200 }
-}
-
-variable "web_origins" {
-  description = "Origins that upload: CloudFront's name, known after the first apply."
-  type        = list(string)
-  default     = []
 }

@@ -16,9 +16,7 @@ module "faceflow" {
   alarm_emails       = var.alarm_emails
   endpoints_live     = var.endpoints_live
   domain             = var.domain
-  web_origins        = ["https://${var.domain.name}"]
-  callback_urls      = ["https://${var.domain.name}/", "faceflow://signed-in"]
-  logout_urls        = ["https://${var.domain.name}/"]
+  callback_urls      = ["faceflow://signed-in"]
   threat_protection  = true
   budget_usd         = var.budget_usd
   log_days           = 90

@@ -17,7 +17,7 @@ module "function" {
   timeout_seconds      = 29 # API Gateway waits no longer
   reserved_concurrency = var.reserved_concurrency
   vpc                  = var.vpc
-  environment          = var.environment
+  environment          = merge(var.environment, { FACEFLOW_EVENTS_URL = local.events_url })
   kms_key_arn          = var.kms_key_arn
   log_days             = var.log_days
 }

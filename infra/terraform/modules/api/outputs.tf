@@ -15,7 +15,7 @@ output "api_name" {
 
 output "ws_url" {
   description = "The WebSocket API."
-  value       = "wss://${local.socket_host}/${local.socket_stage}"
+  value       = local.events_url
 }
 
 output "sockets_arn" {

@@ -26,6 +26,7 @@ locals {
   socket_host    = "${aws_apigatewayv2_api.sockets.id}.execute-api.${var.context.region}.amazonaws.com"
   socket_stage   = "main"
   management_url = "https://${local.socket_host}/${local.socket_stage}"
+  events_url     = "wss://${local.socket_host}/${local.socket_stage}"
 }
 
 resource "aws_apigatewayv2_integration" "sockets" {

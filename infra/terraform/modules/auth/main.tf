@@ -66,9 +66,16 @@ resource "aws_cognito_user_pool_client" "app" {
   supported_identity_providers         = ["COGNITO"]
   callback_urls                        = var.callback_urls
   logout_urls                          = var.logout_urls
-  explicit_auth_flows                  = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+  explicit_auth_flows                  = ["ALLOW_USER_SRP_AUTH"]
   enable_token_revocation              = true
   prevent_user_existence_errors        = "ENABLED"
+
+  # A refresh token that was stolen from a browser ends with its next use by either. Cognito allows
+  # this only without ALLOW_REFRESH_TOKEN_AUTH; a lost answer may be asked for again for a minute.
+  refresh_token_rotation {
+    feature                    = "ENABLED"
+    retry_grace_period_seconds = 60
+  }
 
   access_token_validity  = var.token_minutes
   id_token_validity      = var.token_minutes

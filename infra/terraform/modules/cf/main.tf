@@ -13,6 +13,7 @@ locals {
   no_cache         = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" # CachingDisabled
   cache            = "658327ea-f89d-4fab-a63d-7e88639e58f6" # CachingOptimized
   viewer_less_host = "b689b0a8-53d0-40ab-baf2-68738e2966ac" # AllViewerExceptHostHeader
+  # Without a Content-Security-Policy: that of each page is the application's, api/server/web.py.
   security_headers = "67f7725c-6f97-4210-82d7-5512b31e9d03" # SecurityHeadersPolicy
 }
 
