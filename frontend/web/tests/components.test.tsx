@@ -3,7 +3,6 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "@/api/types";
 import { NameField } from "@/people/NameField";
-import { SignInScreen } from "@/screens/signin/SignInScreen";
 import { HistoryDialog } from "@/screens/album/people/HistoryDialog";
 import { PeopleTab } from "@/screens/album/people/PeopleTab";
 import { ProblemsTab } from "@/screens/album/problems/ProblemsTab";
@@ -209,20 +208,6 @@ describe("ProblemsTab", () => {
         "/photos/01PHOTO/retry",
       ]),
     );
-  });
-});
-
-describe("SignInScreen", () => {
-  it("wants a name, signs in and keeps the token", async () => {
-    const token = `x.${btoa(JSON.stringify({ sub: "u-1", exp: 9_999_999_999 }))}.y`;
-    const calls = serve(() => ({ body: { token } }));
-    show(<SignInScreen />);
-    await userEvent.click(screen.getByRole("button", { name: text.signIn.submit }));
-    expect(screen.getByText(text.signIn.nameWrong)).toBeInTheDocument();
-    expect(calls).toEqual([]);
-    await userEvent.type(screen.getByLabelText(text.signIn.name), "ada{Enter}");
-    await waitFor(() => expect(localStorage.getItem("faceflow.token")).toBe(token));
-    expect(calls[0]?.body).toEqual({ user: "ada" });
   });
 });
 

@@ -4,7 +4,7 @@ import { applied } from "@/api/people";
 import { explain, Problem, problemOf } from "@/api/problem";
 import type { DuplicateGroup, Edited } from "@/api/types";
 import { readToken } from "@/auth/adapter";
-import { nextPath } from "@/auth/session";
+import { nextPath } from "@/auth/next";
 import { filtersOf, isComplete, newDraft, requestOf } from "@/screens/album/shares/draft";
 import { sorted } from "@/screens/album/people/PeopleTab";
 import { text } from "@/text/en";
@@ -47,7 +47,14 @@ describe("sessions", () => {
 
   it("never leaves the site after signing in", () => {
     expect(nextPath("/album/?id=1")).toBe("/album/?id=1");
-    for (const away of ["https://evil.example/", "//evil.example", "javascript:alert(1)", null]) {
+    for (const away of [
+      "https://evil.example/",
+      "//evil.example",
+      "/.//evil.example",
+      "/\\evil.example",
+      "javascript:alert(1)",
+      null,
+    ]) {
       expect(nextPath(away)).toBe("/");
     }
   });

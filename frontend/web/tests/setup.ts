@@ -21,4 +21,5 @@ vi.mock("next/navigation", () => ({
 afterEach(() => {
   cleanup();
   globalThis.localStorage?.clear();
+  globalThis.sessionStorage?.clear();
 });

@@ -1,5 +1,6 @@
 /** Keys of cached answers; invalidating an album's prefix refreshes all of it. */
 export const keys = {
+  config: ["config"] as const,
   albums: ["albums"] as const,
   album: (id: string) => ["album", id] as const,
   status: (id: string) => ["album", id, "status"] as const,

@@ -1,19 +1,13 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { getSession } from "@/auth/session";
 import { api, body } from "./client";
+import { listen, type LiveEvent } from "./events";
 import { keys } from "./keys";
 import type { AlbumStatus, Job } from "./types";
 
 const POLL_WORKING = 2_000;
 const POLL_IDLE = 20_000;
 const REFRESH_EVERY = 3_000;
-
-/** An event of the WebSocket; see `api/routers/events.py`. */
-interface LiveEvent {
-  readonly kind: "job" | "photos" | "people" | "album" | "shares" | "ping";
-  readonly data: unknown;
-}
 
 /**
  * How far an album is, from the WebSocket; and by asking again and again while there is none.
@@ -27,11 +21,7 @@ export function useLive(albumId: string) {
 
   useEffect(() => {
     if (!albumId) return undefined;
-    let socket: WebSocket | null = null;
-    let attempt = 0;
-    let reconnect: ReturnType<typeof setTimeout> | undefined;
     let refresh: ReturnType<typeof setTimeout> | undefined;
-    let stopped = false;
     const stale = new Set<string>();
 
     const flush = () => {
@@ -72,32 +62,10 @@ export function useLive(albumId: string) {
       refresh ??= setTimeout(flush, REFRESH_EVERY);
     };
 
-    const connect = () => {
-      const token = getSession()?.token;
-      if (stopped || !token) return;
-      const query = new URLSearchParams({ album: albumId, token });
-      const origin = window.location.origin.replace(/^http/, "ws");
-      socket = new WebSocket(`${origin}/events?${query.toString()}`);
-      socket.onmessage = (message: MessageEvent<string>) => {
-        attempt = 0;
-        setLive(true);
-        take(JSON.parse(message.data) as LiveEvent);
-      };
-      socket.onopen = () => setLive(true);
-      socket.onclose = (event) => {
-        setLive(false);
-        // 4401, 4404: asking again would not help.
-        if (stopped || event.code === 4401 || event.code === 4404) return;
-        reconnect = setTimeout(connect, Math.min(30_000, 1_000 * 2 ** attempt));
-        attempt += 1;
-      };
-    };
-    connect();
+    const stop = listen(albumId, { onEvent: take, onLive: setLive });
     return () => {
-      stopped = true;
-      clearTimeout(reconnect);
+      stop();
       clearTimeout(refresh);
-      socket?.close();
     };
   }, [albumId, client]);
 

@@ -2,6 +2,8 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type ClientConfig = Schemas["ClientConfig"];
+export type HostedSignIn = Schemas["HostedSignIn"];
 export type Album = Schemas["AlbumView"];
 export type AlbumStatus = Schemas["AlbumStatus"];
 export type Cluster = Schemas["ClusterView"];

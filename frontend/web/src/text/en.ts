@@ -60,6 +60,12 @@ export const text = {
     nameWrong: "Enter a name.",
     submit: "Sign in",
     hosted: "Continue to sign in",
+    hostedHint: "The next page asks for your e-mail address and password, then brings you back here.",
+    failedTitle: "You are not signed in",
+    cancelled: "Signing in was cancelled.",
+    refused: "The sign-in page refused. Try again; if it happens again, tell whoever runs this site.",
+    stale: "This sign-in took too long, was finished already, or began in another tab. Start again.",
+    again: "Sign in again",
   },
   albums: {
     title: "Albums",

@@ -5,7 +5,7 @@ import { Form } from "react-aria-components";
 import { useAccount, useConsent, useErase, useExport } from "@/api/account";
 import { explain } from "@/api/problem";
 import type { Receipt } from "@/api/types";
-import { signOut, useSession } from "@/auth/session";
+import { endSession, useSession } from "@/auth/session";
 import { Frame, Shell } from "@/shell/Shell";
 import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
@@ -98,7 +98,7 @@ function EraseDialog(props: { onClose: () => void; onErased: (receipt: Receipt) 
               if (receipt.state !== "done") return;
               props.onErased(receipt);
               void forgetUploads();
-              void signOut();
+              endSession();
             },
           });
         }}
