@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,22 +77,15 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Album:
 @pytest.fixture
 def server(web_build: Path, tmp_path: Path) -> Iterator[str]:
     """Address of a server process whose folder is empty."""
-    with serving(web_build, tmp_path) as address:
-        yield address
-
-
-@contextmanager
-def serving(web_build: Path, folder: Path, **settings: str) -> Iterator[str]:
-    """A server process that keeps what it has in ``data`` of the folder; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FACEFLOW_")}
-    environment |= {"APP_ENV": "local", "FACEFLOW_WEB": str(web_build)} | settings
-    log = folder / "server.log"
+    environment |= {"APP_ENV": "local", "FACEFLOW_WEB": str(web_build)}
+    log = tmp_path / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "api", "--port", str(port), "--data", str(folder / "data")],
+            [sys.executable, "-m", "api", "--port", str(port), "--data", str(tmp_path / "data")],
             cwd=ROOT,
             env=environment,
             stdout=output,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import time
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.lambdas import sockets
 from tests.api.lambdas.cloud import Context
+
+from .served import Served
 
 
 class Gateway:
@@ -35,18 +33,13 @@ class Gateway:
             WebSocketRoute("/main", self._connect),
             Route("/main/@connections/{id}", self._post, methods=["POST"]),
         ]
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None))
-        self._thread = Thread(target=self._server.run, args=([listening],), daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
+        self._served = Served()
+        self.host = self._served.host
+        self._served.start(Starlette(routes=routes))
 
     def stop(self) -> None:
         """End it."""
-        self._server.should_exit = True
-        self._thread.join()
+        self._served.stop()
 
     async def _connect(self, client: WebSocket) -> None:
         connection = uuid4().hex

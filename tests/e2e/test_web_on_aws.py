@@ -1,6 +1,6 @@
-"""The web client as it is on AWS: signing in on an issuer's pages, hearing of albums by API
-Gateway's WebSocket. The API, the issuer's protocol, the function of the sockets are real; the
-issuer and the gateway are this machine's."""
+"""The web client as it is on AWS: signing in on an issuer's pages, uploading to the bucket, showing
+what the distribution has, hearing of it by API Gateway's WebSocket. Client, API, adapters and the
+function of the sockets are the real ones; what they talk to is this machine's."""
 
 from __future__ import annotations
 
@@ -12,19 +12,29 @@ from typing import Any
 
 import boto3
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
+from pydantic import SecretStr
 
+from api import events
+from api.aws import open_aws_services
+from api.event_bus import DETAIL_TYPE, SOURCE
 from api.ids import new_id, now
-from api.jwt_tokens import load_tokens
 from api.lambdas import sockets
-from api.repositories.sqlite_table import SqliteTable
+from api.main import create_app
 from api.settings import Settings
+from tests.api.conftest import CardEngine
+from tests.api.contract.conftest import Account, account, distribution_keys, emulator
+from tests.api.contract.emulator import REGION
 from tests.api.lambdas.cloud import Context
 
-from .conftest import Visit, serving
+from .conftest import Visit
 from .gateway import Gateway
 from .issuer import CLIENT_ID, PASSWORD, USER, Issuer
-from .screens import check_screen, create_album
+from .screens import SLOW, check_screen, choose_files, create_album, open_tab, people
+from .served import Served
+
+__all__ = ["account", "distribution_keys", "emulator"]
 
 KEPT = "faceflow.session"
 CONTINUE = "Continue to sign in"
@@ -32,43 +42,81 @@ CONTINUE = "Continue to sign in"
 
 @dataclass(frozen=True)
 class Site:
-    """The application, its issuer and its gateway."""
+    """The application, its issuer and its gateway.
+
+    pushed: how many listeners were told of each event that the application published.
+    """
 
     address: str
     issuer: Issuer
     gateway: Gateway
+    pushed: list[int]
 
 
 @pytest.fixture
-def site(web_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    issuer, gateway = Issuer(), Gateway()
-    settings = {
-        "FACEFLOW_JWT_ISSUER": issuer.issuer,
-        "FACEFLOW_JWT_AUDIENCE": CLIENT_ID,
-        "FACEFLOW_SIGN_IN_URL": issuer.url,
-        "FACEFLOW_EVENTS_URL": f"ws://{gateway.host}/main",
-    }
-    with serving(web_build, tmp_path, **settings) as address:
-        issuer.origin = address
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        table = SqliteTable(tmp_path / "data" / "faceflow.db")
-        management = boto3.client(
-            "apigatewaymanagementapi",
-            endpoint_url=f"http://{gateway.host}/main",
-            region_name="eu-central-1",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
-        opened = sockets.Sockets(table, load_tokens(Settings()), management)
-        monkeypatch.setattr(sockets, "sockets", lambda: opened)
-        yield Site(address, issuer, gateway)
+def site(
+    web_build: Path, tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    issuer, gateway, served = Issuer(), Gateway(), Served()
+    address = issuer.origin = f"http://{served.host}"
+    _let_upload(account, address)
+    settings = Settings(
+        app_env="dev",
+        data=tmp_path,
+        web=web_build,
+        public_url=address,
+        signing_keys=SecretStr("k" * 32),
+        jwt_issuer=issuer.issuer,
+        jwt_audience=CLIENT_ID,
+        sign_in_url=issuer.url,
+        events_url=f"ws://{gateway.host}/main",
+        mail_from="FaceFlow <photos@example.com>",
+    )
+    services = open_aws_services(
+        settings, CardEngine(), aws=account.settings, client=account.emulator.client
+    )
+    management = boto3.client(
+        "apigatewaymanagementapi",
+        endpoint_url=f"http://{gateway.host}/main",
+        region_name=REGION,
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+    opened = sockets.Sockets(services.table, services.tokens, management)
+    monkeypatch.setattr(sockets, "sockets", lambda: opened)
+    pushed: list[int] = []
+    events.forward(lambda album, event: pushed.append(_push(album, event.kind, dict(event.data))))
+    served.start(create_app(services=services))
+    yield Site(address, issuer, gateway, pushed)
+    served.stop()
+    events.forward(None)
     gateway.stop()
-    table.close()
     issuer.stop()
+    services.table.close()
 
 
-def test_signing_in_listening_renewing_signing_out(site: Site, visit: Visit) -> None:
+def _let_upload(account: Account, origin: str) -> None:
+    """As infra/terraform/modules/s3 does."""
+    rule = {
+        "AllowedMethods": ["PUT"],
+        "AllowedOrigins": [origin],
+        "AllowedHeaders": ["content-type", "content-length", "if-none-match", "x-amz-*"],
+        "ExposeHeaders": ["ETag"],
+    }
+    account.emulator.client("s3").put_bucket_cors(
+        Bucket=account.settings.raw_bucket, CORSConfiguration={"CORSRules": [rule]}
+    )
+
+
+def _push(album: str, kind: str, data: dict[str, Any]) -> int:
+    """As EventBridge hands an event of the application to the function; how many were told."""
+    detail = {"albumId": album, "kind": kind, "data": data}
+    event = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}
+    return int(sockets.handler(event, Context("sockets"))["told"])
+
+
+def test_the_web_client_on_aws(site: Site, visit: Visit, tmp_path: Path) -> None:
+    """Sign in, upload, look, listen, renew, sign out."""
     page = visit().page
     page.goto(f"{site.address}/account/")
     page.wait_for_url(re.compile(r"/signin/\?next=%2Faccount%2F$"))
@@ -85,6 +133,7 @@ def test_signing_in_listening_renewing_signing_out(site: Site, visit: Visit) -> 
     album = re.search(r"[?&]id=([0-9A-Z]{26})", page.url)
     assert album is not None
     _hear(page, site, album[1])
+    _upload(page, site, tmp_path)
     _renew(page, site)
     _sign_out_everywhere(page, page.context, site)
     _end_by_the_issuer(page, site)
@@ -127,11 +176,26 @@ def _hear(page: Page, site: Site, album: str) -> None:
         "createdAt": now(),
         "updatedAt": now(),
     }
-    detail = {"albumId": album, "kind": "job", "data": job}
-    event = {"source": "faceflow.api", "detail-type": "Album Event", "detail": detail}
-    assert sockets.handler(event, Context("sockets")) == {"told": 1}
+    assert _push(album, "job", job) == 1
     expect(page.get_by_text("Looking for people, 40%")).to_be_visible()
     expect(page.get_by_text(re.compile("4 of 10 · Live"))).to_be_visible()
+
+
+def _upload(page: Page, site: Site, folder: Path) -> None:
+    """Photos go to the bucket, and come back from the distribution."""
+    files = [folder / f"{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        Image.new("RGB", (320, 240), (90, 60 + n, 200)).save(file)
+    choose_files(page, files)
+    expect(page.get_by_text("3 photos uploaded")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("tab", name="People 1")).to_be_visible(timeout=SLOW)
+    picture = page.get_by_role("list", name="Photos").locator("img").first
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("(image) => image.naturalWidth") > 0
+    open_tab(page, "People")
+    expect(people(page)).to_have_count(1)
+    open_tab(page, "Photos")
+    assert sum(site.pushed) > 0
 
 
 def _renew(page: Page, site: Site) -> None:
