@@ -108,11 +108,11 @@ def align_faces(
     crops = np.zeros((len(points), size, size, 3), dtype=np.uint8)
     target = (ARCFACE_TEMPLATE + 0.5) * (size / CROP_SIZE) - 0.5
     for crop, face in zip(crops, points, strict=True):
-        _warp(image, estimate_similarity(face, target), crop)
+        warp(image, estimate_similarity(face, target), crop)
     return crops
 
 
-def _warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) -> None:
+def warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) -> None:
     """Fill ``out`` (size, size, 3) with the image under ``matrix`` (photo to crop pixels)."""
     size = len(out)
     linear, shift = matrix[:, :2], matrix[:, 2]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference import pretrained
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.checks import check_count, check_image, check_unit
 from faceflow_ml.inference.nms import blend, nms
 from faceflow_ml.inference.pretrained import DetectorPreprocessing, Weights
@@ -93,6 +94,10 @@ class FaceDetector:
         self._weights = weights
         self._preprocessing = pretrained.parse_preprocessing(DetectorPreprocessing, weights)
         self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
+        aligner = pretrained.aligner_of(weights)
+        self._aligner = (
+            None if aligner is None else FaceAligner(aligner, threads=threads, device=device)
+        )
         self._score_threshold = weights.calibration.get("score_threshold", DEFAULT_SCORE_THRESHOLD)
         if not 0.0 <= self._score_threshold <= 1.0:
             raise WeightsError(
@@ -159,7 +164,14 @@ class FaceDetector:
                     self._run(by_shape.pop(view.pixels.shape), photos, threshold, found)
         for group in by_shape.values():
             self._run(group, photos, threshold, found)
-        return [_suppress(_concatenate(parts)).select(slice(max_faces)) for parts in found]
+        faces = [_suppress(_concatenate(parts)).select(slice(max_faces)) for parts in found]
+        if self._aligner is None:
+            return faces
+        landmarks = self._aligner.correct_batch(photos, [some.landmarks for some in faces])
+        return [
+            Detections(some.boxes, some.scores, points)
+            for some, points in zip(faces, landmarks, strict=True)
+        ]
 
     def _views(self, number: int, photo: ImageArray, multi_scale: MultiScale) -> list[_View]:
         height, width = photo.shape[:2]

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from faceflow_ml.errors import WeightsError
 
-Kind = Literal["detector", "embedder"]
+Kind = Literal["detector", "embedder", "aligner"]
 
 WEIGHTS_VARIABLE = "FACEFLOW_WEIGHTS"
 """Environment variable: a folder to use in place of the shipped weights."""
@@ -44,7 +44,8 @@ class DetectorPreprocessing(_Strict):
     """How a photo becomes the detector's input.
 
     The longest side is reduced to ``max_side`` or raised to ``min_side``, and the bottom and
-    right padded with the grey ``pad_value`` to multiples of ``multiple``.
+    right padded with the grey ``pad_value`` to multiples of ``multiple``. ``aligner``: contract id
+    of the aligner that corrects the landmarks; None: they stay as the detector finds them.
     """
 
     color: Literal["RGB"] = "RGB"
@@ -53,6 +54,7 @@ class DetectorPreprocessing(_Strict):
     min_side: int = Field(default=480, ge=1)
     multiple: Literal[32] = 32
     pad_value: int = Field(default=114, ge=0, le=255)
+    aligner: _Hex16 | None = None
 
 
 class EmbedderPreprocessing(_Strict):
@@ -62,6 +64,22 @@ class EmbedderPreprocessing(_Strict):
     normalization: Literal["in-graph"] = "in-graph"
     size: Literal[112] = 112
     template: Literal["arcface"] = "arcface"
+
+
+class AlignerPreprocessing(_Strict):
+    """How a face becomes the aligner's input: a view of the middle of the template."""
+
+    color: Literal["RGB"] = "RGB"
+    normalization: Literal["in-graph"] = "in-graph"
+    size: Literal[64] = 64
+    template: Literal["arcface"] = "arcface"
+
+
+_PREPROCESSING: Mapping[Kind, type[_Strict]] = {
+    "detector": DetectorPreprocessing,
+    "embedder": EmbedderPreprocessing,
+    "aligner": AlignerPreprocessing,
+}
 
 
 class ModelEntry(_Strict):
@@ -111,14 +129,17 @@ def compute_contract_id(weights_sha256: str, preprocessing: Mapping[str, JsonVal
 
 def default_preprocessing(kind: Kind) -> dict[str, JsonValue]:
     """What a bare ONNX file, without a manifest, is fed with."""
-    model = DetectorPreprocessing() if kind == "detector" else EmbedderPreprocessing()
-    return model.model_dump()
+    return _PREPROCESSING[kind]().model_dump(exclude_none=True)
 
 
 def weights_dir() -> Path:
     """The folder of the default weights: ``$FACEFLOW_WEIGHTS``, or the one in the package."""
     chosen = os.environ.get(WEIGHTS_VARIABLE)
-    return Path(chosen) if chosen else Path(str(resources.files("faceflow_ml.weights")))
+    return Path(chosen) if chosen else _shipped_dir()
+
+
+def _shipped_dir() -> Path:
+    return Path(str(resources.files("faceflow_ml.weights")))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -159,6 +180,29 @@ def resolve(kind: Kind, reference: str | os.PathLike[str] | None = None) -> Weig
     if named and not path.is_dir():
         return _from_folder(kind, weights_dir(), text)
     return _from_path(kind, path)
+
+
+def aligner_of(weights: Weights) -> Weights | None:
+    """The aligner that a detector's preprocessing asks for: from its own folder, or among the
+    default or the shipped weights. None: it asks for none.
+
+    Raises WeightsError if it is in none of them.
+    """
+    wanted = weights.preprocessing.get("aligner")
+    if wanted is None:
+        return None
+    folders = [] if isinstance(weights.model, bytes) else [weights.model.parent]
+    folders += [weights_dir(), _shipped_dir()]
+    for folder in folders:
+        if not (folder / MANIFEST_NAME).exists():
+            continue
+        for name, entry in read_manifest(folder).models.get("aligner", {}).items():
+            if entry.contract_id == wanted:
+                return _from_folder("aligner", folder, name)
+    raise WeightsError(
+        f"{weights.name} needs the aligner with contract id {wanted}, which is neither beside it "
+        "nor among the weights of this version of faceflow-ml"
+    )
 
 
 def from_bytes(kind: Kind, model: bytes) -> Weights:
