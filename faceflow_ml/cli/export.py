@@ -68,6 +68,21 @@ def embedder(
     _export("embedder", checkpoint, out, name, precision, data, as_json)
 
 
+@app.command(
+    epilog="Example: faceflow-ml export aligner --checkpoint runs/aligner/best.ckpt --out weights"
+)
+def aligner(
+    checkpoint: Checkpoint,
+    out: Out,
+    name: Name = None,
+    precision: PrecisionOption = "fp32",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Export a face aligner, and compare it with PyTorch."""
+    _export("aligner", checkpoint, out, name, precision, data, as_json)
+
+
 def _export(
     kind: Kind,
     checkpoint: Path,

@@ -9,7 +9,7 @@ import typer
 
 from faceflow_ml.cli._common import emit_json, say
 from faceflow_ml.cli._options import Json
-from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config
+from faceflow_ml.training.config import AlignerConfig, DetectorConfig, EmbedderConfig, load_config
 
 app = typer.Typer()
 
@@ -38,7 +38,15 @@ def embedder(config: ConfigFile, overrides: Overrides = None, as_json: Json = Fa
     _train(load_config(EmbedderConfig, config, overrides or []), as_json)
 
 
-def _train(config: DetectorConfig | EmbedderConfig, as_json: bool) -> None:
+@app.command(
+    epilog="Example: faceflow-ml train aligner --config configs/aligner/debug.yaml run.seed=1"
+)
+def aligner(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Train the face aligner; the same command goes on after a kill."""
+    _train(load_config(AlignerConfig, config, overrides or []), as_json)
+
+
+def _train(config: DetectorConfig | EmbedderConfig | AlignerConfig, as_json: bool) -> None:
     from faceflow_ml.training.trainer import train  # torch and Lightning take seconds to import
 
     result = train(config)

@@ -10,11 +10,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 from torch import nn
 
 from faceflow_ml.data.detection_sources import read_detections
+from faceflow_ml.data.face_views import cut_views, sample_corrections
 from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.export.formats import (
@@ -78,7 +80,7 @@ def export_model(
     with ``from_pretrained(out)``, and ``out/<name>.parity.json`` says how closely the files agree.
 
     Args:
-        kind: "detector" or "embedder".
+        kind: "detector", "embedder" or "aligner".
         checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision.
         out: folder; made if it is missing.
         name: of the model; by default the architecture's.
@@ -137,11 +139,19 @@ def _photos(kind: Kind, data: Path | None) -> list[NDArray[np.uint8]]:
     """Batches in the graph's input form."""
     if data is None:
         return [example_images(kind).numpy()]
-    if kind == "embedder":
+    if kind in ("embedder", "aligner"):
         faces = [sample.decode() for sample in read_identities(data, "val", limit=_PHOTOS)]
-        return [np.stack(faces[i : i + 8]) for i in range(0, len(faces), 8)]
+        batches = [np.stack(faces[i : i + 8]) for i in range(0, len(faces), 8)]
+        return batches if kind == "embedder" else [_views(batch) for batch in batches]
     photos = [sample.decode() for sample in read_detections(data, "val", limit=_PHOTOS)]
     return [_pad(photo)[None] for photo in photos]
+
+
+def _views(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Faces as aligners see them: not quite aligned."""
+    planar = torch.from_numpy(faces).permute(0, 3, 1, 2).float()
+    corrections = sample_corrections(len(faces), torch.Generator().manual_seed(0))
+    return cut_views(planar, corrections).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def _pad(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

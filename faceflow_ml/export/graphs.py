@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.inference.aligner import VIEW_SIZE
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, read_manifest
+from faceflow_ml.models.aligner import Aligner
 from faceflow_ml.models.iresnet import IResNet
 from faceflow_ml.models.mobilenetv3_fpn import (
     MobileNetV3FPN,
@@ -25,6 +27,12 @@ from faceflow_ml.models.mobilenetv3_fpn import (
 from faceflow_ml.models.registry import Kind, create_model
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.warm_start import load_onnx_weights
+
+_EXAMPLE_SIZES: dict[Kind, tuple[int, int]] = {
+    "detector": (256, 320),
+    "embedder": (112, 112),
+    "aligner": (VIEW_SIZE, VIEW_SIZE),
+}
 
 
 class DetectorGraph(nn.Module):
@@ -65,11 +73,24 @@ class EmbedderGraph(nn.Module):
         return F.normalize(average), average.norm(dim=1)
 
 
+class AlignerGraph(nn.Module):
+    """``images`` (n, 64, 64, 3) uint8 to ``corrections`` (n, 4), see `inference.aligner`."""
+
+    output_names = ("corrections",)
+
+    def __init__(self, model: Aligner) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (self.model(images.permute(0, 3, 1, 2).float()),)
+
+
 def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     """Build the graph of a checkpoint with its averaged weights, ready for inference.
 
     Args:
-        kind: "detector" or "embedder".
+        kind: "detector", "embedder" or "aligner".
         checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision with its
             manifest beside it.
 
@@ -77,7 +98,7 @@ def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]
         The module in evaluation mode, and the training configuration.
 
     Raises:
-        FaceFlowError: the file is no checkpoint, or one of the other kind of model.
+        FaceFlowError: the file is no checkpoint, or one of another kind of model.
     """
     if checkpoint.suffix == ".onnx":
         return _load_exported(kind, checkpoint)
@@ -115,11 +136,13 @@ def _load_exported(kind: Kind, file: Path) -> tuple[nn.Module, dict[str, Any]]:
 def _graph(kind: Kind, model: nn.Module) -> nn.Module:
     if kind == "embedder":
         return EmbedderGraph(cast(IResNet, model)).eval()
+    if kind == "aligner":
+        return AlignerGraph(cast(Aligner, model)).eval()
     return DetectorGraph(cast(MobileNetV3FPN, model)).eval()
 
 
 def example_images(kind: Kind) -> Tensor:
     """Random photos to trace a graph with."""
-    shape = (2, 112, 112, 3) if kind == "embedder" else (2, 256, 320, 3)
+    height, width = _EXAMPLE_SIZES[kind]
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8, generator=generator)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from faceflow_ml.losses.alignment import template_displacements
 from faceflow_ml.models.registry import Kind
 
 _RELEVANT_SCORE = 0.3  # below it, boxes and landmarks are never read
@@ -23,9 +24,9 @@ class Parity:
     Attributes:
         file: name of the exported file.
         images: how many photos were compared.
-        score: largest difference of scores (detector), else 0.
+        score: largest difference of scores (detector) or of corrections (aligner), else 0.
         pixels: largest difference of box sides and landmarks where the score is at least 0.3
-            (detector), else 0.
+            (detector), or of the template's corrected points (aligner), else 0.
         cosine: lowest cosine between vectors of the same face (embedder), else 1.
     """
 
@@ -74,6 +75,10 @@ def _differences(
     """Score difference, pixel difference, cosine distance."""
     if kind == "embedder":
         return 0.0, 0.0, float(1 - (expected[0] * found[0]).sum(axis=1).min())
+    if kind == "aligner":
+        difference = np.abs(expected[0] - found[0]).max()
+        points = [template_displacements(torch.from_numpy(o[0])) for o in (expected, found)]
+        return float(difference), float((points[0] - points[1]).abs().max()), 0.0
     relevant = expected[0] >= _RELEVANT_SCORE
     pixels = 0.0
     if relevant.any():

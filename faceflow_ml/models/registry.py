@@ -8,11 +8,15 @@ from typing import Any, Literal
 
 from torch import nn
 
-Kind = Literal["detector", "embedder"]
+Kind = Literal["detector", "embedder", "aligner"]
 Builder = Callable[..., nn.Module]
 
-_BUILDERS: dict[Kind, dict[str, Builder]] = {"detector": {}, "embedder": {}}
-_MODULES = ("faceflow_ml.models.iresnet", "faceflow_ml.models.mobilenetv3_fpn")
+_BUILDERS: dict[Kind, dict[str, Builder]] = {"detector": {}, "embedder": {}, "aligner": {}}
+_MODULES = (
+    "faceflow_ml.models.aligner",
+    "faceflow_ml.models.iresnet",
+    "faceflow_ml.models.mobilenetv3_fpn",
+)
 
 
 def register_model(kind: Kind, name: str) -> Callable[[Builder], Builder]:

@@ -145,6 +145,23 @@ class EmbedderConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
 
 
+class AlignerModelConfig(Section):
+    """The network."""
+
+    name: str = "aligner_small"
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class AlignerConfig(Section):
+    """Everything that decides what `faceflow-ml train aligner` makes."""
+
+    data: IdentityDataConfig
+    model: AlignerModelConfig = AlignerModelConfig()
+    optim: OptimConfig = OptimConfig()
+    run: RunConfig = RunConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
 class DetectionDataConfig(Section):
     """Photos with boxes: Parquet shards, and photos of fictional people."""
 

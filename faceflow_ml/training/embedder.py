@@ -63,23 +63,26 @@ class EmbedderData(L.LightningDataModule):
             val = read_identities(config.val, "val", limit=config.limit)
             self.val_cache = build_identity_cache(val, config.cache)
 
+    def sample_weights(self) -> NDArray[np.float64] | None:
+        """How often each face comes, ``(n,)``; None for all alike."""
+        balance = self.config.balance
+        return class_balanced_weights(self.train_cache.labels, balance) if balance else None
+
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         assert self.trainer is not None
         dataset = FaceDataset(
             self.train_cache, FaceTransform(self.input_size, augment=True), seed=self.seed
         )
-        balance = self.config.balance
-        labels = self.train_cache.labels
         return resumable_loader(
             dataset,
             self.trainer,
-            weights=class_balanced_weights(labels, balance) if balance else None,
+            weights=self.sample_weights(),
             batch_size=self.config.batch_size,
             workers=self.config.workers,
             seed=self.seed,
         )
 
-    def val_dataloader(self) -> DataLoader[Tensor] | list[DataLoader[Tensor]]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         if self.val_cache is None:
             return []
         return DataLoader(ValidationFaces(self.val_cache, self.input_size), batch_size=128)

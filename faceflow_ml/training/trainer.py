@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import lightning as L
 import torch
@@ -23,6 +24,7 @@ from lightning.pytorch.callbacks import (
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import (
+    AlignerConfig,
     DetectorConfig,
     EmbedderConfig,
     RunConfig,
@@ -31,6 +33,8 @@ from faceflow_ml.training.config import (
 )
 from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.tracking import SystemMetrics, log_results, mlflow_logger
+
+TrainConfig = EmbedderConfig | DetectorConfig | AlignerConfig
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ class _Job:
     monitor: str
     fingerprint: str
     validates: bool
+    better: Literal["min", "max"] = "max"
 
 
-def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
+def train(config: TrainConfig) -> TrainResult:
     """Train, or go on with the run in ``config.run.output``.
 
     Raises:
@@ -65,7 +70,7 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
     if run.threads:
         torch.set_num_threads(run.threads)
     L.seed_everything(run.seed, workers=True, verbose=False)
-    job = _detector_job(config) if isinstance(config, DetectorConfig) else _embedder_job(config)
+    job = _job(config)
     last = run.output / "last.ckpt"
     if run.init_from is not None and not last.exists():
         if run.init_from.suffix == ".onnx":
@@ -130,6 +135,16 @@ def train(config: EmbedderConfig | DetectorConfig) -> TrainResult:
     )
 
 
+def _job(config: TrainConfig) -> _Job:
+    match config:
+        case DetectorConfig():
+            return _detector_job(config)
+        case EmbedderConfig():
+            return _embedder_job(config)
+        case AlignerConfig():
+            return _aligner_job(config)
+
+
 def _embedder_job(config: EmbedderConfig) -> _Job:
     from faceflow_ml.training.embedder import EmbedderData, EmbedderModule
 
@@ -155,7 +170,23 @@ def _detector_job(config: DetectorConfig) -> _Job:
     return _Job("detector", module, data, "val/ap", data.fingerprint, data.validates)
 
 
-def _claim_output(config: EmbedderConfig | DetectorConfig) -> None:
+def _aligner_job(config: AlignerConfig) -> _Job:
+    from faceflow_ml.training.aligner import AlignerData, AlignerModule
+
+    data = AlignerData(config.data, config.run.seed)
+    data.prepare()
+    return _Job(
+        "aligner",
+        AlignerModule(config),
+        data,
+        "val/error_px",
+        data.train_cache.fingerprint,
+        data.val_cache is not None,
+        better="min",
+    )
+
+
+def _claim_output(config: TrainConfig) -> None:
     """Write the resolved configuration, or check that the folder's run has the same one."""
     file = config.run.output / "config.yaml"
     if not file.exists():
@@ -192,7 +223,7 @@ def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoi
         run.output,
         filename="best",
         monitor=job.monitor if job.validates else None,
-        mode="max",
+        mode=job.better,
         enable_version_counter=False,
         save_on_train_epoch_end=not job.validates,
     )
@@ -206,7 +237,7 @@ def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoi
             EMAWeightAveraging(decay=run.ema_decay, update_every_n_steps=run.ema_every)
         )
     if run.patience is not None and job.validates:
-        callbacks.append(EarlyStopping(job.monitor, mode="max", patience=run.patience))
+        callbacks.append(EarlyStopping(job.monitor, mode=job.better, patience=run.patience))
     return callbacks, best
 
 
