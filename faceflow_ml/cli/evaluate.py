@@ -1,4 +1,4 @@
-"""``faceflow-ml evaluate``: measure a detector, an embedder or a grouping."""
+"""``faceflow-ml evaluate``: measure a detector, an aligner, an embedder or a grouping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from faceflow_ml.evaluation.summary import Row
     from faceflow_ml.inference.pretrained import Kind
 
-app = typer.Typer(help="Measure a detector, an embedder or a grouping.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure a detector, an aligner, an embedder or a grouping.", no_args_is_help=True
+)
 app.command(epilog="Example: faceflow-ml evaluate grouping --page docs/grouping.md")(grouping)
 
 Out = Annotated[
@@ -90,6 +92,42 @@ def detector(
         draw_detector(out, run)
     finish(report, out, json_output, update=update_manifest)
     tell(json_output, detector_rows(run.metrics))
+
+
+@app.command(epilog="Example: faceflow-ml evaluate aligner --identities people/")
+def aligner(
+    identities: People = DATA / "identities",
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="MODEL", help=MODEL_HELP)
+    ] = None,
+    out: ReportFolder = None,
+    update_manifest: Update = False,
+    threads: Threads = None,
+    limit: Limit = None,
+    json_output: Json = False,
+) -> None:
+    """How well faces are put onto the template, from landmarks that are wrong by known amounts."""
+    from faceflow_ml.evaluation.data_used import samples_used
+    from faceflow_ml.evaluation.photo_sources import read_aligned_faces
+    from faceflow_ml.evaluation.run_alignment import run_alignment
+    from faceflow_ml.evaluation.summary import aligner_rows
+    from faceflow_ml.inference.aligner import FaceAligner
+
+    prepare(out, pictures=False)
+    started = time.monotonic()
+    model = FaceAligner.from_pretrained(weights, threads=threads)
+    samples = read_aligned_faces(identities)[:limit]
+    with progress("Faces", len(samples)) as bar:
+        metrics = run_alignment(model, samples, on_done=bar.advance)
+    report = make_report(
+        "aligner",
+        started,
+        [("aligner", weights, model.contract_id)],
+        [samples_used(identities, samples)],
+        {"alignment": metrics},
+    )
+    finish(report, out, json_output, update=update_manifest)
+    tell(json_output, aligner_rows(metrics))
 
 
 @app.command(epilog="Example: faceflow-ml evaluate embedder --identities people/ --json")

@@ -66,7 +66,7 @@ class DataUsed:
 class Report:
     """One measurement.
 
-    what: "detector", "embedder", "clustering", "grouping" or "calibration".
+    what: "detector", "aligner", "embedder", "clustering", "grouping" or "calibration".
     created: UTC, ISO 8601. seconds: that it took.
     metrics: dataclasses by the name of what was measured.
     """
@@ -166,7 +166,7 @@ def update_manifest(
     name; the others stay.
 
     Args:
-        kind: "detector" or "embedder".
+        kind: "detector", "aligner" or "embedder".
         contract_id: of the model that was measured; the entry is found by it.
         metrics: dataclasses or plain JSON values, by section.
         calibration: numbers, by key.

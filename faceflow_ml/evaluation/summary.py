@@ -9,6 +9,7 @@ from faceflow_ml.evaluation.calibration import (
     EmbedderCalibration,
     ThresholdTrial,
 )
+from faceflow_ml.evaluation.run_alignment import AlignmentMetrics
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics
 from faceflow_ml.evaluation.run_detection import DetectorMetrics, SizeRecall
 from faceflow_ml.evaluation.run_verification import IdentityMetrics, PairMetrics
@@ -64,6 +65,15 @@ def identity_rows(m: IdentityMetrics) -> list[Row]:
         ("similarity at FAR 1e-3", f"{m.threshold_at_far_1e_3:.3f}"),
         ("similarity at FAR 1e-4", f"{m.threshold_at_far_1e_4:.3f}"),
     ]
+
+
+def aligner_rows(m: AlignmentMetrics) -> list[Row]:
+    """Alignment errors in pixels of a 112x112 crop."""
+    rows = [("aligned faces", str(m.faces))]
+    for name, spread in (("disturbed", m.before), ("corrected", m.after)):
+        text = f"{spread.mean:.2f} px, median {spread.median:.2f}, 95% within {spread.p95:.2f}"
+        rows.append((f"error, {name}", text))
+    return rows
 
 
 def album_rows(m: AlbumMetrics) -> list[Row]:
