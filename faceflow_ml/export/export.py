@@ -34,8 +34,11 @@ from faceflow_ml.inference.pretrained import (
     Manifest,
     ModelEntry,
     compute_contract_id,
+    copy_aligner,
+    default_aligner,
     default_preprocessing,
     read_manifest,
+    resolve,
 )
 from faceflow_ml.models.registry import Kind
 
@@ -87,7 +90,8 @@ def export_model(
         precision: fp32; fp16 stores half the bytes; int8 computes with integers.
         data: photos (Parquet) to compare on, and to calibrate int8 with; without it random
             pixels, which int8 refuses.
-        preprocessing: settings that differ from the default, part of the contract.
+        preprocessing: settings that differ from the default, part of the contract. A detector's
+            landmarks are corrected by the default aligner, if they name no other.
 
     Raises:
         ConfigError: int8 without data.
@@ -118,9 +122,15 @@ def export_model(
     atomic_write_text(
         out / f"{name}.parity.json", json.dumps([asdict(p) for p in parity], indent=2) + "\n"
     )
-    settings = {**default_preprocessing(kind), **(preprocessing or {})}
+    settings = default_preprocessing(kind)
+    if kind == "detector" and (aligner := default_aligner()) is not None:
+        settings["aligner"] = aligner
+    settings |= preprocessing or {}
     entry = _entry(file, config, precision, settings)
     _list_in_manifest(out, kind, name, entry)
+    if kind == "detector":
+        for aligner, listed in copy_aligner(resolve("detector", out), out).items():
+            _list_in_manifest(out, "aligner", aligner, listed)
     return ExportResult(file, script, file.stat().st_size, entry.contract_id, parity)
 
 

@@ -20,6 +20,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
 from faceflow_ml.errors import WeightsError
+from faceflow_ml.files import atomic_write_bytes
 
 Kind = Literal["detector", "embedder", "aligner"]
 
@@ -182,9 +183,21 @@ def resolve(kind: Kind, reference: str | os.PathLike[str] | None = None) -> Weig
     return _from_path(kind, path)
 
 
-def aligner_of(weights: Weights) -> Weights | None:
-    """The aligner that a detector's preprocessing asks for: from its own folder, or among the
-    default or the shipped weights. None: it asks for none.
+def default_aligner() -> str | None:
+    """Contract id of the default aligner, for the detectors that are exported now; None: there is
+    none among the default weights, nor among the shipped ones."""
+    for folder in (weights_dir(), _shipped_dir()):
+        if (folder / MANIFEST_NAME).exists():
+            manifest = read_manifest(folder)
+            name = manifest.default.get("aligner")
+            if name is not None:
+                return manifest.models["aligner"][name].contract_id
+    return None
+
+
+def find_aligner(weights: Weights) -> tuple[Path, str, ModelEntry] | None:
+    """Folder, name and entry of the aligner that a detector's preprocessing asks for: beside the
+    detector, or among the default or the shipped weights. None: it asks for none.
 
     Raises WeightsError if it is in none of them.
     """
@@ -192,17 +205,39 @@ def aligner_of(weights: Weights) -> Weights | None:
     if wanted is None:
         return None
     folders = [] if isinstance(weights.model, bytes) else [weights.model.parent]
-    folders += [weights_dir(), _shipped_dir()]
-    for folder in folders:
+    for folder in (*folders, weights_dir(), _shipped_dir()):
         if not (folder / MANIFEST_NAME).exists():
             continue
         for name, entry in read_manifest(folder).models.get("aligner", {}).items():
             if entry.contract_id == wanted:
-                return _from_folder("aligner", folder, name)
+                return folder, name, entry
     raise WeightsError(
         f"{weights.name} needs the aligner with contract id {wanted}, which is neither beside it "
         "nor among the weights of this version of faceflow-ml"
     )
+
+
+def aligner_of(weights: Weights) -> Weights | None:
+    """The verified weights of what `find_aligner` finds."""
+    found = find_aligner(weights)
+    return None if found is None else _from_folder("aligner", found[0], found[1])
+
+
+def copy_aligner(weights: Weights, out: Path) -> dict[str, ModelEntry]:
+    """Copy the aligner that a detector asks for into a folder of weights, so that the detector can
+    be loaded from there whatever other weights there are.
+
+    Returns what the folder's manifest has to list as its aligners: one, or none.
+    """
+    found = find_aligner(weights)
+    if found is None:
+        return {}
+    folder, name, entry = found
+    if folder.resolve() == out.resolve():
+        return {name: entry}
+    file = f"aligner-{entry.contract_id}.onnx"
+    atomic_write_bytes(out / file, (folder / entry.file).read_bytes())
+    return {name: entry.model_copy(update={"file": file})}
 
 
 def from_bytes(kind: Kind, model: bytes) -> Weights:

@@ -27,6 +27,7 @@ from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Kind,
     Manifest,
+    copy_aligner,
     read_manifest,
     resolve,
 )
@@ -253,7 +254,7 @@ def _weights_folder(detector: Reference, embedder: Reference) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="faceflow-model-") as temporary:
         folder = Path(temporary) / WEIGHTS
         folder.mkdir()
-        models: dict[Kind, dict[str, dict[str, Any]]] = {}
+        models: dict[Kind, dict[str, Any]] = {}
         for kind, reference in references.items():
             weights = resolve(kind, reference)
             assert isinstance(weights.model, Path)  # bytes come from nowhere but a caller's memory
@@ -270,8 +271,14 @@ def _weights_folder(detector: Reference, embedder: Reference) -> Iterator[Path]:
                     "calibration": dict(weights.calibration),
                 }
             }
+            if kind == "detector" and (aligner := copy_aligner(weights, folder)):
+                models["aligner"] = aligner
         manifest = Manifest.model_validate(
-            {"version": 1, "models": models, "default": {kind: kind for kind in references}}
+            {
+                "version": 1,
+                "models": models,
+                "default": {kind: next(iter(named)) for kind, named in models.items()},
+            }
         )
         atomic_write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
         yield folder

@@ -12,7 +12,9 @@ from faceflow_ml.inference.pretrained import (
     Kind,
     Manifest,
     ModelEntry,
+    copy_aligner,
     read_manifest,
+    resolve,
     weights_dir,
 )
 from pipelines.kinds import KINDS
@@ -42,6 +44,8 @@ def merge_weights(folders: Mapping[Kind, Path], out: Path) -> Path:
             shutil.copyfile(folder / entry.file, temporary)
         models[kind] = {name: entry.model_copy(update={"file": file})}
         default[kind] = name
+        if kind == "detector" and (aligner := copy_aligner(resolve(kind, folder), out)):
+            models["aligner"], default["aligner"] = aligner, next(iter(aligner))
     merged = Manifest(version=1, models=models, default=default)
     atomic_write_text(out / MANIFEST_NAME, merged.model_dump_json(indent=2) + "\n")
     return out

@@ -93,8 +93,9 @@ def evaluate_model(
                 metrics={_SECTION[kind]: plain(challenger.metrics)},
                 folder=folder,
             )
-        entry = read_manifest(folder).models[kind]
-        names = [MANIFEST_NAME, *(model.file for model in entry.values())]
+        # All that the manifest lists: a detector comes with its aligner.
+        listed = read_manifest(folder).models.values()
+        names = [MANIFEST_NAME, *(entry.file for named in listed for entry in named.values())]
         pack(folder, out / MODEL_ARCHIVE, names)
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         atomic_write_text(report / EVALUATION, text + "\n")
