@@ -38,7 +38,8 @@ def alignment_error(predicted: Tensor, target: Tensor) -> Tensor:
     tensor([5.])
     """
     missed = template_displacements(predicted) - template_displacements(target)
-    return torch.linalg.vector_norm(missed, dim=2).mean(dim=1)
+    distances: Tensor = torch.linalg.vector_norm(missed, dim=2)
+    return distances.mean(dim=1)
 
 
 def alignment_loss(predicted: Tensor, target: Tensor, *, beta: float = 1.0) -> Tensor:

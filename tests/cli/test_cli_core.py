@@ -173,7 +173,8 @@ def test_a_reader_that_goes_away_is_no_error(cli: Callable) -> None:
     "name",
     [
         *("group", "dedupe", "detect", "embed", "data synth", "bench", "bench scale"),
-        *("train detector", "train embedder", "export detector", "export embedder"),
+        *("train detector", "train embedder", "train aligner"),
+        *("export detector", "export embedder", "export aligner"),
         *("evaluate detector", "evaluate embedder", "evaluate clustering", "evaluate grouping"),
         "evaluate calibrate",
     ],

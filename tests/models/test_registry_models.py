@@ -11,9 +11,10 @@ from faceflow_ml.models.mobilenetv3_fpn import decode_boxes, decode_landmarks, m
 from faceflow_ml.models.registry import create_model, list_models
 
 
-def test_both_kinds_have_sizes() -> None:
+def test_kinds_have_sizes() -> None:
     assert {"iresnet18", "iresnet34", "iresnet50", "iresnet_light"} <= set(list_models("embedder"))
     assert len(list_models("detector")) >= 3
+    assert list_models("aligner") == ["aligner_small"]
 
 
 def test_unknown_name_lists_the_known() -> None:
@@ -30,6 +31,15 @@ def test_embedder_shapes_and_gradients(name: str) -> None:
     vectors.square().sum().backward()
     first = next(model.parameters())
     assert first.grad is not None and torch.isfinite(first.grad).all()
+
+
+@pytest.mark.parametrize("name", list_models("aligner"))
+def test_aligner_changes_nothing_until_it_learns(name: str) -> None:
+    model = create_model("aligner", name)
+    corrections = model(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
+    assert corrections.shape == (3, 4) and (corrections == 0).all()
+    (corrections - 1).square().sum().backward()
+    assert model.output.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", list_models("detector"))

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from faceflow_ml.errors import ConfigError
-from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config, save_config
+from faceflow_ml.training.config import (
+    AlignerConfig,
+    DetectorConfig,
+    EmbedderConfig,
+    load_config,
+    save_config,
+)
 from pipelines.config import PipelineConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -21,7 +27,12 @@ def config_file(tmp_path: Path) -> Path:
     return file
 
 
-KINDS = {"detector": DetectorConfig, "embedder": EmbedderConfig, "pipeline": PipelineConfig}
+KINDS = {
+    "aligner": AlignerConfig,
+    "detector": DetectorConfig,
+    "embedder": EmbedderConfig,
+    "pipeline": PipelineConfig,
+}
 
 
 @pytest.mark.parametrize(
