@@ -6,16 +6,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from faceflow_ml import FaceDetector, FaceEmbedder
-from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.errors import ConfigError, FaceFlowError, WeightsError
 from faceflow_ml.export.export import export_model
 from faceflow_ml.export.formats import write_int8, write_onnx
-from faceflow_ml.export.graphs import load_graph
+from faceflow_ml.export.graphs import AlignerGraph, load_graph
 from faceflow_ml.export.parity import compare
+from faceflow_ml.inference import pretrained
+from faceflow_ml.inference.aligner import FaceAligner
+from faceflow_ml.inference.pretrained import resolve
 from faceflow_ml.models.registry import Kind, create_model
 
 
@@ -24,8 +28,10 @@ def _checkpoint(folder: Path, kind: Kind, name: str, input_size: int = 112) -> P
     torch.manual_seed(0)
     options = {"input_size": input_size} if kind == "embedder" else {}
     model = create_model(kind, name, **options)
-    size = input_size if kind == "embedder" else 128
+    size = {"embedder": input_size, "detector": 128, "aligner": 64}[kind]
     with torch.no_grad():
+        if kind == "aligner":  # its last layer starts at zero
+            torch.nn.init.normal_(model.output.weight, std=0.1)
         for _ in range(3):
             model(torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8))
     config = {"model": {"name": name, **options}}
@@ -73,8 +79,27 @@ def test_the_folder_is_loaded_by_inference(weights: Path, faces: NDArray[np.uint
 
 def test_a_second_model_keeps_the_first(weights: Path) -> None:
     manifest = json.loads((weights / "manifest.json").read_text())
-    assert manifest["default"] == {"detector": "mobilenetv3_fpn_tiny", "embedder": "face"}
+    assert manifest["default"]["detector"] == "mobilenetv3_fpn_tiny"
+    assert manifest["default"]["embedder"] == "face"
     assert manifest["models"]["embedder"]["face"]["architecture"] == "iresnet_light"
+
+
+def test_a_detector_comes_with_its_aligner(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = json.loads((weights / "manifest.json").read_text())["models"]
+    (aligner,) = entry["aligner"].values()
+    wanted = entry["detector"]["mobilenetv3_fpn_tiny"]["preprocessing"]["aligner"]
+    assert wanted == aligner["contract_id"] == FaceAligner.from_pretrained().contract_id
+    monkeypatch.setattr(pretrained, "_shipped_dir", lambda: tmp_path)
+    monkeypatch.setenv("FACEFLOW_WEIGHTS", str(tmp_path))
+    FaceDetector.from_pretrained(str(weights))
+    (weights / aligner["file"]).rename(tmp_path / "gone")
+    try:
+        with pytest.raises(WeightsError, match="cannot be read"):
+            FaceDetector.from_pretrained(str(weights))
+    finally:
+        (tmp_path / "gone").rename(weights / aligner["file"])
 
 
 def test_parity_is_reported_for_both_files(weights: Path) -> None:
@@ -150,3 +175,29 @@ def test_low_resolution_embedders_are_refused(tmp_path: Path) -> None:
     small = _checkpoint(tmp_path, "embedder", "iresnet_light", input_size=64)
     with pytest.raises(FaceFlowError, match="64 px"):
         export_model("embedder", small, tmp_path / "out")
+
+
+def test_aligners_are_exported_too(tmp_path: Path) -> None:
+    checkpoint = _checkpoint(tmp_path, "aligner", "aligner_small")
+    result = export_model("aligner", checkpoint, tmp_path / "out")
+    assert (tmp_path / "out/aligner_small.ts").is_file()
+    weights = resolve("aligner", tmp_path / "out")
+    assert weights.contract_id == result.contract_id
+
+    views = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), np.uint8)
+    session = ort.InferenceSession(str(result.model), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["corrections"], {"images": views})
+    model = create_model("aligner", "aligner_small").eval()
+    state = torch.load(checkpoint)["state_dict"]
+    model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
+    with torch.no_grad():
+        expected = model(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
+    assert found.shape == (5, 4) and np.abs(found).max() > 0
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    here = str(Path(__file__).resolve().parents[2]).encode()
+    assert here not in result.model.read_bytes()
+
+    with torch.no_grad():
+        model.output.bias += 0.1  # by the output's scale a hundredth, 0.76 px of shift
+    parity = compare("aligner", AlignerGraph(model), result.model, [views])
+    assert parity.score == pytest.approx(0.01, abs=1e-3) and parity.pixels > 0.7

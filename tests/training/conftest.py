@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config
+from faceflow_ml.training.config import (
+    AlignerConfig,
+    DetectorConfig,
+    EmbedderConfig,
+    load_config,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -47,5 +52,21 @@ def detector_config(tmp_path: Path, face_cache: Path) -> Callable[..., DetectorC
             "run.accelerator=cpu",
         ]
         return load_config(DetectorConfig, CONFIGS / "detector/debug.yaml", [*small, *words], {})
+
+    return make
+
+
+@pytest.fixture
+def aligner_config(tmp_path: Path, face_cache: Path) -> Callable[..., AlignerConfig]:
+    """A factory of small aligner runs in ``tmp_path``."""
+
+    def make(*words: str) -> AlignerConfig:
+        small = [
+            f"data.cache={face_cache}",
+            f"run.output={tmp_path / 'aligner'}",
+            "tracking.enabled=false",
+            "run.accelerator=cpu",
+        ]
+        return load_config(AlignerConfig, CONFIGS / "aligner/debug.yaml", [*small, *words], {})
 
     return make
