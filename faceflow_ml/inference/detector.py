@@ -51,6 +51,7 @@ class FaceDetector:
 
     The model takes ``images`` uint8 (n, H, W, 3) RGB with H and W multiples of 32, and gives
     ``scores`` (n, A), ``boxes`` (n, A, 4) and ``landmarks`` (n, A, 10), decoded to input pixels.
+    Where its preprocessing names an aligner, that corrects the landmarks of each face together.
 
     model: a path to an ONNX file or a weights folder, or the bytes of an ONNX file.
     threads: threads for one inference, None for all cores. device: "cpu", "cuda" or "auto".
