@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from faceflow_ml.data.identities import FACE_SIZE, IdentityCache
+from faceflow_ml.data.identities import FACE_SIZE, IdentityCache, batch_seed
 from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, VIEW_SIZE
 
 _SIDE = 2 * VIEW_HALF  # template pixels
@@ -141,8 +140,7 @@ class ViewDataset(Dataset[tuple[Tensor, Tensor]]):
         """Return views ``(n, 3, 64, 64)`` float, channels last in memory, and ``(n, 4)``."""
         epoch, first = indices[0]
         positions = [position for _, position in indices]
-        state = np.random.SeedSequence((self.seed, epoch, first)).generate_state(1)[0]
-        generator = torch.Generator().manual_seed(int(state))
+        generator = torch.Generator().manual_seed(batch_seed(self.seed, epoch, first))
         faces = torch.from_numpy(self.cache.images[positions]).permute(0, 3, 1, 2).float()
         corrections = sample_corrections(len(faces), generator)
         if self.augment:

@@ -127,6 +127,11 @@ def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
     )
 
 
+def batch_seed(seed: int, epoch: int, first: int) -> int:
+    """Seed of all random choices of the batch that begins at position ``first`` of an epoch."""
+    return int(np.random.SeedSequence((seed, epoch, first)).generate_state(1)[0])
+
+
 class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
     """Batches of augmented faces.
 
@@ -147,7 +152,7 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
         """Return images ``(n, 3, s, s)`` uint8, channels last in memory, and labels ``(n,)``."""
         epoch, first = indices[0]
         positions = [position for _, position in indices]
-        seed = np.random.SeedSequence((self.seed, epoch, first)).generate_state(1)[0]
-        faces = self.transform([self.cache.images[i] for i in positions], int(seed))
+        seed = batch_seed(self.seed, epoch, first)
+        faces = self.transform([self.cache.images[i] for i in positions], seed)
         images = torch.from_numpy(faces).permute(0, 3, 1, 2)
         return images, torch.from_numpy(self.cache.labels[positions])

@@ -15,7 +15,8 @@ from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE, estimate_similarit
 
 _BORDER = 56
 """Pixels around a face, mirrored, since a photo goes on there."""
-# Standard deviations, about as far off as a detector's landmarks put a face.
+# Standard deviations, about as far off as a detector's landmarks put a face. Fixed here, whatever
+# training draws (`data.face_views`), so that aligners of different trainings can be compared.
 _LOG_SCALE, _DEGREES, _SHIFT = 0.06, 5.0, 3.0
 _LIMIT = 2.5  # standard deviations
 _BATCH = 64

@@ -123,7 +123,7 @@ def export_model(
         out / f"{name}.parity.json", json.dumps([asdict(p) for p in parity], indent=2) + "\n"
     )
     settings = default_preprocessing(kind)
-    if kind == "detector" and (aligner := default_aligner()) is not None:
+    if kind == "detector" and (aligner := default_aligner(out)) is not None:
         settings["aligner"] = aligner
     settings |= preprocessing or {}
     entry = _entry(file, config, precision, settings)

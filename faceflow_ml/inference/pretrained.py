@@ -183,10 +183,10 @@ def resolve(kind: Kind, reference: str | os.PathLike[str] | None = None) -> Weig
     return _from_path(kind, path)
 
 
-def default_aligner() -> str | None:
-    """Contract id of the default aligner, for the detectors that are exported now; None: there is
-    none among the default weights, nor among the shipped ones."""
-    for folder in (weights_dir(), _shipped_dir()):
+def default_aligner(out: Path) -> str | None:
+    """Contract id of the aligner that a detector exported into ``out`` is to use: the default of
+    that folder, or of the default or the shipped weights. None: none of them has one."""
+    for folder in (out, weights_dir(), _shipped_dir()):
         if (folder / MANIFEST_NAME).exists():
             manifest = read_manifest(folder)
             name = manifest.default.get("aligner")

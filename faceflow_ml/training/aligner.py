@@ -21,7 +21,7 @@ from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import AlignerConfig, IdentityDataConfig
 from faceflow_ml.training.embedder import EmbedderData
-from faceflow_ml.training.loaders import as_is, planned_steps, resumable_loader
+from faceflow_ml.training.loaders import as_is, planned_steps
 from faceflow_ml.training.optim import build_optimizer
 from faceflow_ml.training.warm_start import load_onnx_weights
 
@@ -34,16 +34,8 @@ class AlignerData(EmbedderData):
     def __init__(self, config: IdentityDataConfig, seed: int) -> None:
         super().__init__(config, FACE_SIZE, seed)
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        assert self.trainer is not None
-        return resumable_loader(
-            ViewDataset(self.train_cache, augment=True, seed=self.seed),
-            self.trainer,
-            weights=self.sample_weights(),
-            batch_size=self.config.batch_size,
-            workers=self.config.workers,
-            seed=self.seed,
-        )
+    def train_dataset(self) -> ViewDataset:
+        return ViewDataset(self.train_cache, augment=True, seed=self.seed)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         return [] if self.val_cache is None else fixed_views(self.val_cache)

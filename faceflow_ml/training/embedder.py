@@ -63,20 +63,19 @@ class EmbedderData(L.LightningDataModule):
             val = read_identities(config.val, "val", limit=config.limit)
             self.val_cache = build_identity_cache(val, config.cache)
 
-    def sample_weights(self) -> NDArray[np.float64] | None:
-        """How often each face comes, ``(n,)``; None for all alike."""
-        balance = self.config.balance
-        return class_balanced_weights(self.train_cache.labels, balance) if balance else None
+    def train_dataset(self) -> torch.utils.data.Dataset[tuple[Tensor, Tensor]]:
+        """What training sees, in whole batches."""
+        transform = FaceTransform(self.input_size, augment=True)
+        return FaceDataset(self.train_cache, transform, seed=self.seed)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         assert self.trainer is not None
-        dataset = FaceDataset(
-            self.train_cache, FaceTransform(self.input_size, augment=True), seed=self.seed
-        )
+        balance = self.config.balance
+        labels = self.train_cache.labels
         return resumable_loader(
-            dataset,
+            self.train_dataset(),
             self.trainer,
-            weights=self.sample_weights(),
+            weights=class_balanced_weights(labels, balance) if balance else None,
             batch_size=self.config.batch_size,
             workers=self.config.workers,
             seed=self.seed,

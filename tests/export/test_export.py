@@ -102,6 +102,19 @@ def test_a_detector_comes_with_its_aligner(
         (tmp_path / "gone").rename(weights / aligner["file"])
 
 
+def test_the_aligner_of_the_folder_goes_before_the_shipped_one(
+    detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    own = export_model("aligner", _checkpoint(tmp_path, "aligner", "aligner_small"), out)
+    export_model("detector", detector, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    (entry,) = manifest["models"]["detector"].values()
+    assert entry["preprocessing"]["aligner"] == own.contract_id
+    assert manifest["default"]["aligner"] == "aligner_small"
+    assert list(manifest["models"]["aligner"]) == ["aligner_small"]
+
+
 def test_parity_is_reported_for_both_files(weights: Path) -> None:
     report = json.loads((weights / "face.parity.json").read_text())
     assert {part["file"] for part in report} == {"face.onnx", "face.ts"}
