@@ -117,7 +117,7 @@ def page_data(
 def _by_photos_shown(people: Sequence[Person], shown: Sequence[Photo]) -> list[Person]:
     """``people``, whom most of the photos ``shown`` have first: the numbers that the page tells."""
     photos = Counter(person for photo in shown for person in {face.person for face in photo.faces})
-    return sorted(people, key=lambda person: -photos[person.id])
+    return sorted(people, key=lambda person: (-photos[person.id], person.id))
 
 
 def render_page(data: Mapping[str, object]) -> str:

@@ -148,12 +148,14 @@ def test_people_stand_in_the_order_of_the_photos_that_are_shown(
     folder.mkdir()
     for seed in range(3):
         photo_writer(folder / f"bob{seed}.jpg", ["bob"], seed)
+        photo_writer(folder / f"cem{seed}.jpg", ["cem"], 20 + seed)
+    (folder / "cem0x.jpg").write_bytes((folder / "cem0.jpg").read_bytes())
     for seed in range(2):
         photo_writer(folder / f"ann{seed}.jpg", ["ann"], 10 + seed)
         for copy in "xy":
             (folder / f"ann{seed}{copy}.jpg").write_bytes((folder / f"ann{seed}.jpg").read_bytes())
     result = group_album(folder, tmp_path / "out", engine)
-    assert [person.photos for person in result.groups.people] == [6, 3]  # a file is a photo
+    assert [person.photos for person in result.groups.people] == [6, 4, 3]  # a file is a photo
     data = Page(result.index_html.read_text("utf-8")).data
     shown = [
         sum(
@@ -163,4 +165,7 @@ def test_people_stand_in_the_order_of_the_photos_that_are_shown(
         )
         for index in range(len(data["people"]))
     ]
-    assert shown == [3, 2]
+    assert shown == [3, 3, 2]
+    # Those who are in as many photos stand in the order of their names.
+    ids = [person["id"] for person in data["people"]]
+    assert ids[:2] == sorted(ids[:2])
