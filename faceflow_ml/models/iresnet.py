@@ -20,8 +20,36 @@ from faceflow_ml.models.registry import register_model
 EMBEDDING_SIZE = 512
 
 
+_WIDE = 384  # channels from which a matrix product learns faster than a convolution, on CPUs
+
+
+class WideConv2d(nn.Conv2d):
+    """A 3x3 convolution without bias over few pixels and many channels.
+
+    oneDNN's gradient of its weights takes several times as long as the same numbers as one matrix
+    product over the patches (im2col): see docs/decisions/0050. Trained on a CPU it is computed so,
+    everywhere else as any convolution; weights and results are the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(n, inputs, h, w)`` with padding 1."""
+        if not self.training or x.device.type != "cpu":
+            return super().forward(x)
+        stride = self.stride[0]
+        n, _, h, w = x.shape
+        rows, columns = (h - 1) // stride + 1, (w - 1) // stride + 1
+        padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+        shifted = [
+            padded[:, i : i + h : stride, j : j + w : stride] for i in range(3) for j in range(3)
+        ]
+        patches = torch.cat(shifted, dim=3)
+        kernel = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
+        return (patches.flatten(0, 2) @ kernel).view(n, rows, columns, -1).permute(0, 3, 1, 2)
+
+
 def _conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    kind = WideConv2d if outputs >= _WIDE else nn.Conv2d
+    return kind(inputs, outputs, 3, stride, 1, bias=False)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:

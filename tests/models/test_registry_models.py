@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from faceflow_ml.models.heads import MarginHead
-from faceflow_ml.models.iresnet import resize_fc
+from faceflow_ml.models.iresnet import WideConv2d, resize_fc
 from faceflow_ml.models.mobilenetv3_fpn import decode_boxes, decode_landmarks, make_points
 from faceflow_ml.models.registry import create_model, list_models
 
@@ -31,6 +31,18 @@ def test_embedder_shapes_and_gradients(name: str) -> None:
     vectors.square().sum().backward()
     first = next(model.parameters())
     assert first.grad is not None and torch.isfinite(first.grad).all()
+
+
+@pytest.mark.parametrize(("size", "stride"), [(4, 1), (7, 2), (8, 2)])
+def test_a_wide_convolution_trains_as_any_other(size: int, stride: int) -> None:
+    conv = WideConv2d(6, 8, 3, stride, 1, bias=False)
+    images = torch.randn(2, 6, size, size, requires_grad=True)
+    found = []
+    for training in (True, False):  # by patches, then as PyTorch convolves
+        output = conv.train(training)(images)
+        found.append((output, *torch.autograd.grad(output.sin().sum(), (images, conv.weight))))
+    for patches, convolved in zip(*found, strict=True):
+        torch.testing.assert_close(patches, convolved, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", list_models("aligner"))
