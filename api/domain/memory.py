@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
+from api.domain.recent import PhotoPiece, Recent
 from api.domain.state import Centers, People
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _PAGES = 4
 """Of 500 people, some 300 kB each."""
 _TABLES = 4
 """Points with different faces: a hundred thousand faces take some 7 MB."""
+_PHOTO_BYTES = 32 * 2**20
+"""Of pieces of pages: some 7,000 photos."""
 
 
 class Remembered:
@@ -70,6 +73,7 @@ class Memory:
     def __init__(self) -> None:
         self._lock = Lock()
         self._albums: OrderedDict[str, Remembered] = OrderedDict()
+        self.photo_pieces: Recent[PhotoPiece] = Recent(_PHOTO_BYTES)
 
     def of(self, album_id: str) -> Remembered:
         """What is remembered of an album."""

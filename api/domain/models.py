@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from api.repositories.stored import StoredItem
 from api.repositories.table import Item, Key
 
 
@@ -40,7 +41,8 @@ class Record(BaseModel):
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """The record of an item."""
-        return cls.model_validate(dict(item))
+        values = item.values_by_name if isinstance(item, StoredItem) else dict(item)
+        return cls.model_validate(values)
 
 
 class Album(Record):

@@ -97,7 +97,12 @@ def face_row(album: Album, people: People, face: int) -> Update:
 
 def shown_confidence(people: People, face: int) -> float:
     """A face's confidence as rows and clients have it."""
-    return round(float(people.confidence[face]), 4)
+    return rounded_confidence(float(people.confidence[face]))
+
+
+def rounded_confidence(confidence: float) -> float:
+    """A confidence as rows and clients have it."""
+    return round(confidence, 4)
 
 
 def row_writes(album: Album, people: People, changes: Difference) -> list[RowWrite]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from api.repositories.table import (
     Delete,
     Expect,
     Index,
+    Item,
     Key,
     Put,
     Table,
@@ -21,33 +22,84 @@ from api.repositories.table import (
     query_index_all,
 )
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
-class RecordPage(Generic[R]):
+class RecordPage(Generic[T]):
     """Part of a list; ``cursor`` None: there is no more."""
 
-    records: tuple[R, ...]
+    records: tuple[T, ...]
     cursor: str | None
 
 
-class Repository(Generic[R]):
+class Reader(Generic[T]):
+    """Items of one kind, each made into something.
+
+    Args:
+        prefix: their sort keys begin with it.
+        make: what an item is made into.
+    """
+
+    def __init__(self, table: Table, prefix: str, make: Callable[[Item], T]) -> None:
+        self.table = table
+        self._prefix = prefix
+        self._make = make
+
+    def get(self, key: Key) -> T | None:
+        """The record, or None."""
+        item = self.table.get(key)
+        return None if item is None else self._make(item)
+
+    def get_many(self, keys: Sequence[Key]) -> list[T | None]:
+        """The records in the order of ``keys``."""
+        items = self.table.get_many(keys)
+        return [None if item is None else self._make(item) for item in items]
+
+    def page(
+        self,
+        pk: str,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        descending: bool = False,
+    ) -> RecordPage[T]:
+        """Records of a partition in key order."""
+        page = self.table.query(pk, self._prefix, limit=limit, cursor=cursor, descending=descending)
+        return RecordPage(tuple(map(self._make, page.items)), page.cursor)
+
+    def all(self, pk: str) -> Iterator[T]:
+        """Every record of a partition in key order."""
+        return map(self._make, query_all(self.table, pk, self._prefix))
+
+    def index_page(
+        self,
+        index: Index,
+        partition: str,
+        prefix: str = "",
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        descending: bool = False,
+    ) -> RecordPage[T]:
+        """Records of an index partition in its order."""
+        page = self.table.query_index(
+            index, partition, prefix, limit=limit, cursor=cursor, descending=descending
+        )
+        return RecordPage(tuple(map(self._make, page.items)), page.cursor)
+
+    def index_all(self, index: Index, partition: str, prefix: str = "") -> Iterator[T]:
+        """Every record of an index partition in its order."""
+        return map(self._make, query_index_all(self.table, index, partition, prefix))
+
+
+class Repository(Reader[R]):
     """Records of one kind."""
 
     def __init__(self, table: Table, kind: type[R]) -> None:
-        self.table = table
+        super().__init__(table, kind.prefix, kind.from_item)
         self.kind = kind
-
-    def get(self, key: Key) -> R | None:
-        """The record, or None."""
-        item = self.table.get(key)
-        return None if item is None else self.kind.from_item(item)
-
-    def get_many(self, keys: Sequence[Key]) -> list[R | None]:
-        """The records in the order of ``keys``."""
-        items = self.table.get_many(keys)
-        return [None if item is None else self.kind.from_item(item) for item in items]
 
     def create(self, record: R) -> None:
         """Write a new record.
@@ -88,44 +140,6 @@ class Repository(Generic[R]):
     def delete(self, keys: Iterable[Key]) -> None:
         """Remove records, if they are there."""
         self.table.write_many([Delete(key) for key in keys])
-
-    def page(
-        self,
-        pk: str,
-        *,
-        limit: int = 100,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> RecordPage[R]:
-        """Records of a partition in key order."""
-        page = self.table.query(
-            pk, self.kind.prefix, limit=limit, cursor=cursor, descending=descending
-        )
-        return RecordPage(tuple(map(self.kind.from_item, page.items)), page.cursor)
-
-    def all(self, pk: str) -> Iterator[R]:
-        """Every record of a partition in key order."""
-        return map(self.kind.from_item, query_all(self.table, pk, self.kind.prefix))
-
-    def index_page(
-        self,
-        index: Index,
-        partition: str,
-        prefix: str = "",
-        *,
-        limit: int = 100,
-        cursor: str | None = None,
-        descending: bool = False,
-    ) -> RecordPage[R]:
-        """Records of an index partition in its order."""
-        page = self.table.query_index(
-            index, partition, prefix, limit=limit, cursor=cursor, descending=descending
-        )
-        return RecordPage(tuple(map(self.kind.from_item, page.items)), page.cursor)
-
-    def index_all(self, index: Index, partition: str, prefix: str = "") -> Iterator[R]:
-        """Every record of an index partition in its order."""
-        return map(self.kind.from_item, query_index_all(self.table, index, partition, prefix))
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

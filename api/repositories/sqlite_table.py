@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from api.repositories.checks import (
     check_key,
@@ -31,6 +31,7 @@ from api.repositories.checks import (
 from api.repositories.cursors import after_prefix
 from api.repositories.group_commit import GroupCommit
 from api.repositories.paged import PagedTable, Wanted
+from api.repositories.stored import StoredItem, parse_item
 from api.repositories.table import (
     ANY,
     EXPIRY,
@@ -120,7 +121,7 @@ class SqliteTable(PagedTable):
     def get(self, key: Key) -> Item | None:
         with self._reader() as connection:
             row = connection.execute(_GET, (key.pk, key.sk)).fetchone()
-        return None if row is None else _load(row[0])
+        return None if row is None else StoredItem(row[0])
 
     def get_many(self, keys: Sequence[Key]) -> list[Item | None]:
         names: defaultdict[str, list[str]] = defaultdict(list)
@@ -134,7 +135,7 @@ class SqliteTable(PagedTable):
                     " AND sk IN (SELECT value FROM json_each(?))",
                     (pk, to_json(group).decode()),
                 ).fetchall()
-                found |= {(pk, sk): _load(text) for sk, text in rows}
+                found |= {(pk, sk): StoredItem(text) for sk, text in rows}
         return [found.get((key.pk, key.sk)) for key in keys]
 
     def write(self, write: Put | Update | Delete) -> None:
@@ -218,7 +219,7 @@ class SqliteTable(PagedTable):
         more = len(rows) > wanted.limit
         rows = rows[: wanted.limit]
         return Page(
-            tuple(_load(row[0]) for row in rows),
+            tuple(StoredItem(row[0]) for row in rows),
             wanted.cursor_at(rows[-1][1:]) if more else None,
         )
 
@@ -260,11 +261,6 @@ _Row = tuple[
 ]
 
 
-def _load(text: str) -> dict[str, Any]:
-    item: dict[str, Any] = from_json(text, cache_strings="keys")
-    return item
-
-
 def _row(key: Key, item: Item) -> _Row:
     """The item as columns, or ValueError or TypeError if it cannot be kept."""
     check_key(key)
@@ -286,7 +282,7 @@ def _prepare(write: Write) -> Work:
         item: Item | None = None
         if isinstance(write, Update) or write.expect != ANY:
             found = connection.execute(_GET, where).fetchone()
-            item = None if found is None else _load(found[0])
+            item = None if found is None else parse_item(found[0])
             if not _as_expected(item, write.expect):
                 raise ConditionFailed(write.key)
         match write:

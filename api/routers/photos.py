@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import RedirectResponse
 
 from api.deps import AlbumDep, ServicesDep, UserDep, WorkflowDep
@@ -13,6 +13,7 @@ from api.domain.models import Album, JobKind, Photo, PhotoStatus
 from api.domain.photos import Duplicates, Order, PhotoFilter
 from api.errors import Gone, NotFound
 from api.ids import ULID_PATTERN
+from api.routers.photo_lists import page_json, photo_pieces
 from api.routers.schemas.jobs import JobStarted
 from api.routers.schemas.photos import PhotoPage, PhotoView, photo_view
 
@@ -29,7 +30,7 @@ def _find(services: ServicesDep, user: UserDep, pid: str) -> tuple[Album, Photo]
     return album, photo
 
 
-@router.get("/albums/{id}/photos", operation_id="listPhotos")
+@router.get("/albums/{id}/photos", operation_id="listPhotos", response_model=PhotoPage)
 def list_photos(
     services: ServicesDep,
     album: AlbumDep,
@@ -39,7 +40,7 @@ def list_photos(
     cluster: Annotated[str | None, Query(pattern=ULID_PATTERN)] = None,
     status: PhotoStatus | None = None,
     duplicates: Duplicates = "all",
-) -> PhotoPage:
+) -> Response:
     """The photos of an album in the order of their upload, with their faces.
 
     ``cluster``: only those with this person; ``duplicates``: ``hide`` those that another is kept
@@ -47,8 +48,11 @@ def list_photos(
     follow: what counts is the cursor.
     """
     chosen = PhotoFilter(cluster=cluster, status=status, duplicates=duplicates)
-    found, after = photos.page(services, album, chosen, limit=limit, cursor=cursor, order=order)
-    return PhotoPage(photos=tuple(photo_view(services, entry) for entry in found), cursor=after)
+    found, after = photos.page(
+        services, album, chosen, photo_pieces(services), limit=limit, cursor=cursor, order=order
+    )
+    who = photos.who_are(services, album, [face for piece in found for face in piece.faces])
+    return Response(page_json(found, who, after), media_type="application/json")
 
 
 @router.get("/photos/{pid}", operation_id="getPhoto")

@@ -36,9 +36,12 @@ def test_rows_counts_and_log_of_a_seeded_album_agree(tmp_path: Path) -> None:
         assert person is None or face.confidence == shown_confidence(replayed, number)
     shown = gallery.list_clusters(people, hidden=False, faces=2, limit=50, cursor=None)
     assert sum(cluster.person.label is not None for cluster in shown.clusters) == 3
-    page, cursor = photos.page(services, album, photos.PhotoFilter(), limit=200, cursor=None)
+    page, cursor = photos.page(
+        services, album, photos.PhotoFilter(), services.photos, limit=200, cursor=None
+    )
     assert len(page) == 200 and cursor is not None
-    assert any(seen.cluster for entry in page for seen in entry.faces)
+    shown = photos.with_faces(services, album, page)
+    assert any(seen.cluster for entry in shown for seen in entry.faces)
     suggestions.suggest(services, album)
     head = people.head
     refresh(services, album)
