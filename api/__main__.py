@@ -4,6 +4,7 @@ what it keeps: ``python -m api reembed --data DIR``, ``consent``, ``export-corre
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +12,24 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from api.commands import Data, consent, export_corrections, restore, settings_of
+from api.commands import (
+    Data,
+    check_folders,
+    consent,
+    export_corrections,
+    restore,
+    settings_of,
+)
 from api.demo import USER, add_demo_album
 from api.logs import configure_logs
 from api.main import create_app
 from api.reembed import reembed_albums
 from api.server.tuning import share_evenly
+from api.settings import as_settings_error
+from faceflow_ml.cli._common import errors_to_exit_codes
+from faceflow_ml.errors import ConfigError
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 app.command()(consent)
 app.command()(export_corrections)
 app.command()(restore)
@@ -41,20 +52,21 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    settings = settings_of(data)
-    if "public_url" not in settings.model_fields_set:
-        name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-        settings = settings.model_copy(update={"public_url": here})
-    configure_logs(settings.log_level)
-    try:
-        application = create_app(settings)
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    if demo is not None:
-        add_demo_album(application.state.services, application.state.workflow, demo)
-        typer.echo(f"The demo album is there: sign in as {USER}", err=True)
+    with errors_to_exit_codes():
+        settings = settings_of(data)
+        # What can be told to be wrong is told before anything is written.
+        _check_address(host, port)
+        check_folders(settings)
+        if "public_url" not in settings.model_fields_set:
+            name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+            here = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+            settings = settings.model_copy(update={"public_url": here})
+        configure_logs(settings.log_level)
+        with as_settings_error():
+            application = create_app(settings)
+        if demo is not None:
+            add_demo_album(application.state.services, application.state.workflow, demo)
+            typer.echo(f"The demo album is there: sign in as {USER}", err=True)
     typer.echo(f"FaceFlow is at {settings.public_url}", err=True)
     share_evenly()
     # Watchers of events and downloads must not keep the process from ending.
@@ -68,7 +80,16 @@ def serve(
     )
 
 
+def _check_address(host: str, port: int) -> None:
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--host is {host!r}; it should be an address: {reason}") from error
+
+
 @app.command()
+@errors_to_exit_codes()
 def reembed(
     data: Data = None,
     every: Annotated[
@@ -84,12 +105,10 @@ def reembed(
     Example: python -m api reembed --data data
     """
     settings = settings_of(data)
+    check_folders(settings)
     configure_logs(settings.log_level)
-    try:
+    with as_settings_error():
         outcome = reembed_albums(settings, every=every, say=lambda text: typer.echo(text, err=True))
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"{outcome.done} albums done, {outcome.failed} failed")
     if outcome.failed:
         sys.exit(1)

@@ -9,8 +9,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import Field, SecretStr, ValidationError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api import events
@@ -25,17 +25,23 @@ from api.objects.s3_store import Buckets, S3ObjectStore
 from api.objects.signer import Signer
 from api.repositories.dynamo_table import DynamoTable
 from api.services import Services
-from api.settings import Settings
+from api.settings import URL, Settings
 from api.sharing.mailer import Mailer
 from api.sharing.ses_mailer import SesMailer
 from api.workflow.context import Handlers
 from api.workflow.step_functions import StepFunctionsWorkflow
+from faceflow_ml.errors import SettingsError
+from faceflow_ml.settings import load_settings
 
 Client = Callable[..., Any]
 """Makes boto3's client of a service; further arguments are boto3's."""
 
 _RETRIES = {"mode": "standard", "max_attempts": 5}
 _CONNECTIONS = 50
+# As the services allow names.
+_TABLE = r"^[A-Za-z0-9_.-]{3,255}$"
+_BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+_ENDPOINT = r"^[A-Za-z0-9](-?[A-Za-z0-9]){0,62}$"
 
 
 class AwsSettings(BaseSettings):
@@ -44,15 +50,15 @@ class AwsSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FACEFLOW_", frozen=True, extra="ignore")
 
-    table: str = Field(min_length=1)
+    table: str = Field(pattern=_TABLE, examples=["faceflow-prod"])
     """The DynamoDB table."""
-    raw_bucket: str = Field(min_length=3)
-    derived_bucket: str = Field(min_length=3)
-    embeddings_bucket: str = Field(min_length=3)
-    exports_bucket: str = Field(min_length=3)
+    raw_bucket: str = Field(pattern=_BUCKET, examples=["faceflow-prod-raw"])
+    derived_bucket: str = Field(pattern=_BUCKET, examples=["faceflow-prod-derived"])
+    embeddings_bucket: str = Field(pattern=_BUCKET, examples=["faceflow-prod-embeddings"])
+    exports_bucket: str = Field(pattern=_BUCKET, examples=["faceflow-prod-exports"])
     kms_key: str | None = None
     """Key that objects are encrypted with; None: the default of their buckets."""
-    cdn_url: str | None = Field(None, pattern=r"^https?://[^/]+")
+    cdn_url: str | None = Field(None, pattern=URL, examples=["https://photos.example.org"])
     """The CloudFront distribution that objects are read through; None: the public URL."""
     url_signer_key_id: str = Field(min_length=1)
     """CloudFront's id of the public key that belongs to the private one."""
@@ -60,18 +66,26 @@ class AwsSettings(BaseSettings):
     """Secret with the RSA key that signs reads, PEM; ARN or name in Secrets Manager."""
     signing_keys_secret: str | None = None
     """Secret with the signing keys; None: they are in ``FACEFLOW_SIGNING_KEYS``."""
-    detection_endpoint: str = Field(min_length=1)
-    embedding_endpoint: str = Field(min_length=1)
+    detection_endpoint: str = Field(pattern=_ENDPOINT, examples=["faceflow-detection"])
+    embedding_endpoint: str = Field(pattern=_ENDPOINT, examples=["faceflow-embedding"])
     """SageMaker endpoints."""
     mail_configuration: str | None = None
     """SES configuration set whose events tell of bounces."""
-    state_machine_arn: str | None = Field(None, pattern=r"^arn:[^:]+:states:.+:stateMachine:.+")
+    state_machine_arn: str | None = Field(
+        None,
+        pattern=r"^arn:[^:]+:states:.+:stateMachine:.+",
+        examples=["arn:aws:states:REGION:ACCOUNT:stateMachine:NAME"],
+    )
     """The state machine of ingestion; None: this process works on jobs itself."""
-    jobs_queue_url: str | None = None
+    jobs_queue_url: str | None = Field(
+        None, pattern=URL, examples=["https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"]
+    )
     """The SQS queue of the other jobs."""
     event_bus: str | None = None
     """EventBridge bus that hears what happens in albums."""
-    sockets_url: str | None = None
+    sockets_url: str | None = Field(
+        None, pattern=URL, examples=["https://ID.execute-api.REGION.amazonaws.com/STAGE"]
+    )
     """Where messages to the connections of the WebSocket API are posted to."""
 
 
@@ -79,17 +93,12 @@ def load_aws_settings() -> AwsSettings:
     """The settings of the environment.
 
     Raises:
-        ValueError: some are missing or impossible; all of them are named.
+        SettingsError: some are missing or impossible; all of them are named.
     """
     try:
-        return AwsSettings()
-    except ValidationError as error:
-        wrong = [
-            f"FACEFLOW_{str(one['loc'][0]).upper()}"
-            + (" is not set" if one["type"] == "missing" else f": {one['msg']}")
-            for one in error.errors()
-        ]
-    raise ValueError(f"outside local, AWS has to be described: {'; '.join(wrong)}")
+        return load_settings(AwsSettings)
+    except SettingsError as error:
+        raise SettingsError(f"outside local, AWS has to be described: {error}") from None
 
 
 def open_aws_services(
@@ -232,12 +241,15 @@ def boto_clients() -> Client:
     """Makes boto3's clients for the region of the environment, as each service needs them.
 
     Raises:
-        ValueError: there is no region.
+        SettingsError: there is no region, or no profile of the name that is asked for.
     """
-    # boto3 itself looks at AWS_DEFAULT_REGION only; functions and tasks have AWS_REGION.
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    try:
+        # boto3 itself looks at AWS_DEFAULT_REGION only; functions and tasks have AWS_REGION.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    except ProfileNotFound as error:
+        raise SettingsError(f"AWS_PROFILE: {error}") from error
     if session.region_name is None:
-        raise ValueError("outside local, AWS has to be described: AWS_REGION is not set")
+        raise SettingsError("outside local, AWS has to be described: AWS_REGION is not set")
 
     def client(service: str, **options: Any) -> Any:
         config = Config(

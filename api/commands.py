@@ -16,9 +16,12 @@ from api.corrections import export_corrections as export
 from api.domain import consent as training
 from api.errors import ApiError
 from api.home import open_services
+from api.server.web import web_folder
 from api.services import Services
-from api.settings import Settings
-from faceflow_ml.errors import ConfigError, FaceFlowError
+from api.settings import Settings, as_settings_error, read_settings
+from faceflow_ml.cli._common import errors_to_exit_codes
+from faceflow_ml.errors import ConfigError, FaceFlowError, SettingsError
+from faceflow_ml.inference.pretrained import weights_dir
 
 Data = Annotated[
     Path | None,
@@ -29,11 +32,30 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 
 
 def settings_of(data: Path | None) -> Settings:
-    """The settings of the environment, with another folder where one is given."""
+    """The settings of the environment, with another folder where one is given.
+
+    Raises:
+        SettingsError: some are impossible.
+    """
     given: dict[str, Any] = {} if data is None else {"data": data}
-    return Settings(**given)
+    return read_settings(**given)
 
 
+def check_folders(settings: Settings) -> None:
+    """See that the folders are there that settings name, the data apart, which are made.
+
+    Raises:
+        SettingsError: one is not.
+    """
+    if settings.web is not None and web_folder(settings) is None:
+        raise SettingsError(
+            f"FACEFLOW_WEB is {str(settings.web)!r}; it should be a folder with index.html"
+        )
+    if settings.app_env == "local":
+        weights_dir()
+
+
+@errors_to_exit_codes()
 def consent(
     user: Annotated[str, typer.Argument(help="Id of the user.")],
     data: Data = None,
@@ -51,6 +73,7 @@ def consent(
     typer.echo(f"{user} {'does not consent any more' if withdraw else 'consents'}", err=True)
 
 
+@errors_to_exit_codes()
 def export_corrections(out: Out, data: Data = None, as_json: JsonFlag = False) -> None:
     """Write what people corrected as training data, of users who consent and no one else.
 
@@ -67,6 +90,7 @@ def export_corrections(out: Out, data: Data = None, as_json: JsonFlag = False) -
         typer.echo(json.dumps(asdict(done)))
 
 
+@errors_to_exit_codes()
 def restore(
     at: Annotated[datetime, typer.Option(help="When all was well, UTC.")],
     backup: Annotated[
@@ -87,42 +111,38 @@ def restore(
     from api.objects.s3_store import Buckets
     from api.restore import restore as bring_back
 
+    moment = at.replace(tzinfo=UTC)
+    if moment > datetime.now(UTC):
+        raise ConfigError("--at is in the future")
     try:
-        aws, client = load_aws_settings(), boto_clients()
-        moment = at.replace(tzinfo=UTC)
-        if moment > datetime.now(UTC):
-            raise ValueError("--at is in the future")
-        done = bring_back(
-            client("dynamodb"),
-            client("s3"),
-            aws.table,
-            Buckets(aws.raw_bucket, aws.derived_bucket, aws.embeddings_bucket, aws.exports_bucket),
-            moment,
-            backup=backup,
-            overwrite=overwrite,
-        )
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+        with as_settings_error():
+            aws, client = load_aws_settings(), boto_clients()
+            done = bring_back(
+                client("dynamodb"),
+                client("s3"),
+                aws.table,
+                Buckets(
+                    aws.raw_bucket, aws.derived_bucket, aws.embeddings_bucket, aws.exports_bucket
+                ),
+                moment,
+                backup=backup,
+                overwrite=overwrite,
+            )
     except (BotoCoreError, ClientError, OSError) as error:
-        typer.echo(f"error: {error}; what was done stays; run it again", err=True)
-        raise typer.Exit(1) from error
+        raise FaceFlowError(f"{error}; what was done stays; run it again") from error
     typer.echo(json.dumps(asdict(done)))
 
 
 @contextmanager
 def _services(data: Path | None) -> Iterator[Services]:
     settings = settings_of(data)
+    # On one machine, opening a folder makes what is not there.
+    if settings.app_env == "local" and not (settings.data / "faceflow.db").is_file():
+        raise ConfigError(f"{settings.data} holds no application's data")
     try:
-        # On one machine, opening a folder makes what is not there.
-        if settings.app_env == "local" and not (settings.data / "faceflow.db").is_file():
-            raise ConfigError(f"{settings.data} holds no application's data")
-        services = open_services(settings)
-        with closing(services.table):
-            yield services
-    except (ConfigError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except (ApiError, FaceFlowError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        with as_settings_error():
+            services = open_services(settings)
+            with closing(services.table):
+                yield services
+    except ApiError as error:
+        raise FaceFlowError(str(error)) from error

@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from api.settings import Settings
+from pydantic import SecretStr
 
-_LEAST = 32
+from api.settings import KEY_LEAST, Settings, keys_of
 
 
 class Keyring:
@@ -23,8 +23,8 @@ class Keyring:
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or any(len(key) < _LEAST for key in keys):
-            raise ValueError(f"signing keys need {_LEAST} bytes or more each")
+        if not keys or any(len(key) < KEY_LEAST for key in keys):
+            raise ValueError(f"signing keys need {KEY_LEAST} bytes or more each")
         self._keys = tuple(keys)
 
     def sign(self, purpose: str, message: str) -> str:
@@ -46,12 +46,11 @@ def load_keyring(settings: Settings) -> Keyring:
         ValueError: another environment has none.
     """
     if settings.signing_keys is not None:
-        lines = settings.signing_keys.get_secret_value().replace(",", "\n")
-    elif settings.app_env == "local":
-        lines = read_or_create_secret(settings.data / "secrets" / "signing.key").decode()
-    else:
-        raise ValueError("FACEFLOW_SIGNING_KEYS is not set: it has no default outside local")
-    return Keyring([line.strip().encode() for line in lines.splitlines() if line.strip()])
+        return Keyring(keys_of(settings.signing_keys))
+    if settings.app_env == "local":
+        made = read_or_create_secret(settings.data / "secrets" / "signing.key").decode()
+        return Keyring(keys_of(SecretStr(made)))
+    raise ValueError("FACEFLOW_SIGNING_KEYS is not set: it has no default outside local")
 
 
 def read_or_create_secret(path: Path) -> bytes:

@@ -42,7 +42,7 @@ from api.server.openapi import DESCRIPTION, PROBLEM_RESPONSES, describe
 from api.server.problems import add_handlers
 from api.server.web import WebClient, web_folder
 from api.services import Services
-from api.settings import Settings
+from api.settings import Settings, read_settings
 from api.sharing.notify import resume_mails
 from api.workflow.reembedding import start_stale
 from api.workflow.runner import LocalWorkflow
@@ -89,10 +89,11 @@ def create_app(
     Raises:
         ValueError: a setting or a secret is missing that has no default.
     """
-    settings = settings or (services.settings if services else Settings())
+    settings = settings or (services.settings if services else read_settings())
     own = services is None
+    # What is missing is said now, not to the first visitor, and before anything is made.
+    config.client_config(settings)
     opened = services or open_services(settings)
-    config.client_config(settings)  # what is missing is said now, not to the first visitor
     if workflow is None:
         make = open_workflow if own else LocalWorkflow
         workflow = make(opened, job_handlers())

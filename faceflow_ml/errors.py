@@ -11,6 +11,10 @@ class ConfigError(FaceFlowError):
     """Bad usage or bad configuration (exit code 2)."""
 
 
+class SettingsError(ConfigError, ValueError):
+    """A setting of the environment is missing or impossible."""
+
+
 class ImageError(FaceFlowError, ValueError):
     """An image is unreadable, or outside the limits on pixels or bytes."""
 

@@ -10,9 +10,11 @@ import argparse
 import json
 import math
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from faceflow_ml.errors import ConfigError
 from faceflow_ml.files import atomic_write_text
 from infra.cost_inputs import INPUTS, Inputs, Measured, Tiers, Usage, load
 
@@ -258,14 +260,20 @@ def written(document: str) -> dict[str, float]:
     return numbers
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Write the document."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Write the document. Status: 0 done, 2 the inputs cannot be used."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--inputs", type=Path, default=INPUTS)
     options = parser.parse_args(words)
-    atomic_write_text(options.out, render(load(options.inputs), measured()))
+    try:
+        document = render(load(options.inputs), measured())
+    except (ConfigError, ValueError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    atomic_write_text(options.out, document)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

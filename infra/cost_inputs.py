@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from faceflow_ml.errors import ConfigError
+from faceflow_ml.settings import explain
 
 INPUTS = Path(__file__).with_suffix("").with_name("cost.yaml")
 
@@ -140,6 +143,11 @@ def load(file: Path = INPUTS) -> Inputs:
     """The inputs.
 
     Raises:
-        pydantic.ValidationError: one is missing, unknown or of another type.
+        ConfigError: the file cannot be read, or an input is missing, unknown or of another type.
     """
-    return Inputs.model_validate(yaml.safe_load(file.read_text()))
+    try:
+        return Inputs.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {explain(error)}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read {file}: {' '.join(str(error).split())}") from error

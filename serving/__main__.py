@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.cli._common import errors_to_exit_codes
+from faceflow_ml.errors import SettingsError
+from faceflow_ml.settings import load_settings
 from serving import sagemaker
 from serving.handler import KINDS, Task
 
 TASK_VARIABLE = "FACEFLOW_SERVING_TASK"
+PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 
 app = typer.Typer(
     help="Serve, train, or process photos: the containers of FaceFlow.",
@@ -48,18 +49,21 @@ def _commands(task: Task | None) -> typer.Typer:
     group = typer.Typer(no_args_is_help=True, help=f"The {task} container." if task else None)
 
     @group.command(epilog="Example: python -m serving embedding serve --port 8080 --model-dir DIR")
+    @errors_to_exit_codes()
     def serve(port: Port = None, host: HostName = None, model_dir: ModelDir = None) -> None:
         """Answer /ping and /invocations until SIGTERM."""
         raise typer.Exit(_serve(task, port, host, model_dir))
 
     @group.command(epilog="Example: SAGEMAKER_BASE_DIR=job python -m serving embedding train")
+    @errors_to_exit_codes()
     def train() -> None:
         """Train as SageMaker asks: hyperparameters, channels and hosts under /opt/ml."""
         from serving.training import train as run
 
-        raise typer.Exit(_failing(lambda: run(KINDS[_task(task)])))
+        raise typer.Exit(run(KINDS[_task(task)]))
 
     @group.command(epilog="Example: python -m serving process --input photos --output found")
+    @errors_to_exit_codes()
     def process(
         input: Folder = None,  # noqa: A002 - the option's name
         output: Folder = None,
@@ -83,30 +87,28 @@ def _commands(task: Task | None) -> typer.Typer:
             workers=workers,
             max_side=max_side,
         )
-        raise typer.Exit(_failing(lambda: run(job)))
+        raise typer.Exit(run(job))
 
     return group
 
 
 def _serve(task: Task | None, port: int | None, host: str | None, model_dir: Path | None) -> int:
+    from faceflow_ml.inference.pretrained import weights_dir
     from serving.server import serve
     from serving.settings import Settings
 
-    given: dict[str, Any] = {
-        "task": _task(task),
-        "port": port or os.environ.get("SAGEMAKER_BIND_TO_PORT"),
-        "host": host,
-    }
+    bound = None if port else os.environ.get(PORT_VARIABLE) or None
+    given: dict[str, Any] = {"task": _task(task), "port": port or bound, "host": host}
     given["model_dir"] = model_dir or (
         None if "FACEFLOW_SERVING_MODEL_DIR" in os.environ else sagemaker.model_dir()
     )
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "settings"
-        typer.echo(f"error: {place}: {first['msg']}", err=True)
-        return 2
+    settings = load_settings(
+        Settings,
+        {"port": PORT_VARIABLE} if bound else None,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    if settings.model_dir is None:
+        weights_dir()  # refuses a variable that names no folder
     return serve(settings)
 
 
@@ -115,21 +117,11 @@ def _task(task: Task | None) -> Task:
     for known in KINDS:
         if known == found:
             return known
+    if found:
+        raise SettingsError(f"{TASK_VARIABLE} is {found!r}; it should be {' or '.join(KINDS)}")
     raise typer.BadParameter(
         f"say which model: python -m serving {'|'.join(KINDS)} ..., or set {TASK_VARIABLE}"
     )
-
-
-def _failing(work: Callable[[], int]) -> int:
-    """The exit code of a job: its own, 2 for bad configuration, 1 for other failures."""
-    try:
-        return work()
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        return 2
-    except FaceFlowError as error:
-        typer.echo(f"error: {error}", err=True)
-        return 1
 
 
 for _name in KINDS:

@@ -60,8 +60,8 @@ class Settings(BaseSettings):
     def _fit_batch_transform(self) -> Self:
         """A transform job says itself how large its requests are and how many come at a time."""
         if os.environ.get("SAGEMAKER_BATCH", "").lower() == "true":
-            megabytes = _number("SAGEMAKER_MAX_PAYLOAD_IN_MB")  # 0 is without a limit: ours holds
-            at_a_time = _number("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
+            megabytes = _batch_number("SAGEMAKER_MAX_PAYLOAD_IN_MB")
+            at_a_time = _batch_number("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
             # frozen, but still being made
             if megabytes and "max_body" not in self.model_fields_set:
                 object.__setattr__(self, "max_body", megabytes * 2**20)
@@ -113,3 +113,11 @@ def uses_gpu(device: Device) -> bool:
 def _number(variable: str) -> int | None:
     text = os.environ.get(variable, "")
     return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def _batch_number(variable: str) -> int | None:
+    """A number of SageMaker's; None: not given, or 0, which is without a limit."""
+    text = os.environ.get(variable, "0")
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{variable} is {text!r}; it should be a whole number, 0 or more")
+    return int(text) or None

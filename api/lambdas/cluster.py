@@ -8,7 +8,6 @@ The task finds in its environment ``FACEFLOW_TASK_TOKEN`` and the ids of `StageI
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,11 +15,16 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from api.lambdas import runtime
 from api.lambdas.stage import Stage, StageInput, run_stage, stage
 from api.lambdas.telemetry import logger
 from api.workflow import stages
 from api.workflow.context import JobFailed, RetryLater
+from faceflow_ml.errors import SettingsError
+from faceflow_ml.settings import load_settings
 
 _HEARTBEAT_SECONDS = 60.0
 """Of the 300 after which the state machine takes the task for dead."""
@@ -35,19 +39,31 @@ def _cluster(at: Stage) -> dict[str, Any]:
 handler = stage(_cluster)
 
 
+class _TaskSettings(BaseSettings):
+    """What the state machine tells the task."""
+
+    model_config = SettingsConfigDict(env_prefix="FACEFLOW_", frozen=True, extra="ignore")
+
+    task_token: SecretStr = Field(min_length=1)
+    user_id: str = Field(min_length=1)
+    album_id: str = Field(min_length=1)
+    job_id: str = Field(min_length=1)
+    batch: str = Field(min_length=1)
+
+
 def main() -> int:
-    """The task; returns its exit status."""
-    token = os.environ["FACEFLOW_TASK_TOKEN"]
-    given = StageInput(
-        user_id=os.environ["FACEFLOW_USER_ID"],
-        album_id=os.environ["FACEFLOW_ALBUM_ID"],
-        job_id=os.environ["FACEFLOW_JOB_ID"],
-        batch=os.environ["FACEFLOW_BATCH"],
-    )
+    """The task; returns its exit status: 2 if its settings cannot be used."""
+    try:
+        told = load_settings(_TaskSettings)
+        states = runtime.runtime().client("stepfunctions")
+    except SettingsError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    token = told.task_token.get_secret_value()
+    given = StageInput.model_validate(told.model_dump(exclude={"task_token"}))
     logger.append_keys(album_id=given.album_id, job_id=given.job_id, batch=given.batch)
     # A task that is to stop says so; the machine then starts another.
     signal.signal(signal.SIGTERM, _terminate)
-    states = runtime.runtime().client("stepfunctions")
     try:
         with _heartbeat(states, token):
             result = run_stage(given, float("inf"), _cluster)

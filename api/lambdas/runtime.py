@@ -20,7 +20,7 @@ from api.aws import (
     open_event_sink,
 )
 from api.services import Services
-from api.settings import Settings
+from api.settings import Settings, as_settings_error, read_settings
 from api.workflow.context import Handlers
 from api.workflow.step_functions import StepFunctionsWorkflow
 
@@ -43,10 +43,12 @@ def runtime() -> Runtime:
     """What the environment describes, opened at the first call.
 
     Raises:
-        ValueError: a setting is missing.
+        SettingsError: a setting is missing or impossible.
     """
-    opened = open_runtime(Settings(), load_aws_settings(), cache(boto_clients()), _handlers())
-    events.forward(open_event_sink(aws=opened.aws, client=opened.client))
+    with as_settings_error():
+        settings, aws = read_settings(), load_aws_settings()
+        opened = open_runtime(settings, aws, cache(boto_clients()), _handlers())
+        events.forward(open_event_sink(aws=opened.aws, client=opened.client))
     return opened
 
 

@@ -29,7 +29,7 @@ from api.repositories.dynamo_table import DynamoTable
 from api.repositories.records import Repository
 from api.repositories.table import Index, Key, Table, query_all
 from api.routers.schemas.jobs import JobView
-from api.settings import Settings
+from api.settings import Settings, as_settings_error, read_settings
 from api.workflow.slots import Slot
 
 _LIFE_SECONDS = 2 * 3600 + 600
@@ -135,9 +135,10 @@ def sockets() -> Sockets:
     """The connections of the environment; opened at the first call.
 
     Raises:
-        ValueError: a setting is missing.
+        SettingsError: a setting is missing or impossible.
     """
-    return open_sockets(Settings(), load_aws_settings())
+    with as_settings_error():
+        return open_sockets(read_settings(), load_aws_settings())
 
 
 def open_sockets(settings: Settings, aws: AwsSettings) -> Sockets:

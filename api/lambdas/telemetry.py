@@ -6,6 +6,7 @@ and the libraries included; traces to X-Ray; metrics in the logs, by embedded me
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from faceflow_ml.errors import SettingsError
 
 Event = dict[str, Any]
 Handler = Callable[[Event, LambdaContext], Any]
@@ -34,7 +37,17 @@ def observed(handler: Handler) -> Handler:
     for name in _PACKAGES:
         logging.getLogger(name)
     copy_config_to_registered_loggers(logger, include=set(_PACKAGES))
-    traced = tracer.capture_lambda_handler(handler, capture_response=False)
+
+    @functools.wraps(handler)
+    def told(event: Event, context: LambdaContext) -> Any:
+        try:
+            return handler(event, context)
+        except SettingsError as error:
+            # One line, whatever Lambda makes of the exception.
+            logger.error("the settings cannot be used", extra={"reason": str(error)})
+            raise
+
+    traced = tracer.capture_lambda_handler(told, capture_response=False)
     measured = metrics.log_metrics(traced, capture_cold_start_metric=True)
     return logger.inject_lambda_context(measured, clear_state=True)
 

@@ -19,7 +19,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
-from faceflow_ml.errors import WeightsError
+from faceflow_ml.errors import SettingsError, WeightsError
 from faceflow_ml.files import atomic_write_bytes
 
 Kind = Literal["detector", "embedder", "aligner"]
@@ -134,8 +134,16 @@ def default_preprocessing(kind: Kind) -> dict[str, JsonValue]:
 
 
 def weights_dir() -> Path:
-    """The folder of the default weights: ``$FACEFLOW_WEIGHTS``, or the one in the package."""
+    """The folder of the default weights: ``$FACEFLOW_WEIGHTS``, or the one in the package.
+
+    Raises:
+        SettingsError: the variable names no folder.
+    """
     chosen = os.environ.get(WEIGHTS_VARIABLE)
+    if chosen and not Path(chosen).is_dir():
+        raise SettingsError(
+            f"{WEIGHTS_VARIABLE} is {chosen!r}; it should be a folder with {MANIFEST_NAME}"
+        )
     return Path(chosen) if chosen else _shipped_dir()
 
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceflow_ml.errors import ConfigError
+from faceflow_ml.settings import explain
 
 
 class Section(BaseModel):
@@ -235,7 +236,7 @@ def load_config(
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {file}: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not valid YAML: {error}") from error
+        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} must hold a mapping of sections, got {type(tree).__name__}")
     for key, value in _sagemaker_values(environment):
@@ -244,15 +245,11 @@ def load_config(
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise ConfigError(f"expected key=value, got {word!r}")
-        try:
-            _set(tree, key, yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
+        _set(tree, key, _yaml_value(key, text))
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"bad configuration {file}:\n" + "\n".join(lines)) from error
+        raise ConfigError(f"bad configuration {file}: {explain(error)}") from error
 
 
 def save_config(config: Section, file: Path) -> None:
@@ -270,10 +267,12 @@ def _sagemaker_values(environment: Mapping[str, str]) -> list[tuple[str, Any]]:
             hyperparameters = json.loads(environment["SM_HPS"])
         except json.JSONDecodeError as error:
             raise ConfigError(f"SM_HPS is not valid JSON: {error}") from error
+        if not isinstance(hyperparameters, dict):
+            raise ConfigError("SM_HPS must hold a JSON object of names and values")
         # SageMaker passes every value as text, so that it is read like one of the command line.
         # Names without a dot belong to the SDK or to the entry point.
         values += [
-            (key, yaml.safe_load(value) if isinstance(value, str) else value)
+            (key, _yaml_value(key, value) if isinstance(value, str) else value)
             for key, value in hyperparameters.items()
             if "." in key
         ]
@@ -284,6 +283,13 @@ def _sagemaker_values(environment: Mapping[str, str]) -> list[tuple[str, Any]]:
         # Checkpoints go where SageMaker mirrors them to S3 if the job asks for it.
         values.append(("run.output", environment.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints")))
     return values
+
+
+def _yaml_value(key: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
 
 
 def _set(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import (
 )
 
 from faceflow_ml.errors import ConfigError
+from faceflow_ml.tracking.stores import tracking_uri
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import (
     AlignerConfig,
@@ -66,6 +67,8 @@ def train(config: TrainConfig) -> TrainResult:
         FaceFlowError: the data are missing or malformed, or the loss became NaN.
     """
     run = config.run
+    if config.tracking.enabled:
+        tracking_uri(config.tracking.uri)  # one that cannot be is told before anything is written
     _claim_output(config)
     if run.threads:
         torch.set_num_threads(run.threads)

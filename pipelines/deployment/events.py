@@ -12,14 +12,18 @@ albums again.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
+from faceflow_ml.errors import ConfigError
 from pipelines import DEFAULT_CONFIG
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.endpoints import EndpointDeployer
 from pipelines.registry import APPROVED, PackageRegistry
+
+_log = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "FACEFLOW_PIPELINE_CONFIG"
 BUS_VARIABLE = "FACEFLOW_EVENT_BUS"
@@ -31,11 +35,17 @@ def handler(event: dict[str, Any], _context: object = None) -> dict[str, Any]:
     """Entry point of the Lambda function.
 
     Raises:
+        ConfigError: the configuration cannot be used.
         BusyError: an update is going on; Lambda tries again.
     """
     import boto3
 
-    config = load_pipeline_config(Path(os.environ.get(CONFIG_VARIABLE, str(DEFAULT_CONFIG))))
+    try:
+        config = load_pipeline_config(Path(os.environ.get(CONFIG_VARIABLE, str(DEFAULT_CONFIG))))
+    except ConfigError as error:
+        # One line, whatever Lambda makes of the exception.
+        _log.error("%s: %s", CONFIG_VARIABLE, error)
+        raise
     session = boto3.Session(region_name=config.region)
     return on_package_change(
         event,

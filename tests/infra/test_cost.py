@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
+from faceflow_ml.errors import ConfigError
 from infra import cost, cost_inputs
 from pipelines.config import EndpointConfig
 
@@ -60,9 +60,23 @@ def test_unknown_and_missing_inputs_are_refused(tmp_path: Path) -> None:
     given = yaml.safe_load(cost_inputs.INPUTS.read_text())
     given["usage"]["photo_of_a_user"] = given["usage"].pop("photos_of_a_user")
     (tmp_path / "cost.yaml").write_text(yaml.safe_dump(given))
-    with pytest.raises(ValidationError) as failed:
+    with pytest.raises(ConfigError) as failed:
         cost_inputs.load(tmp_path / "cost.yaml")
-    assert "photo_of_a_user" in str(failed.value) and "photos_of_a_user" in str(failed.value)
+    assert "there is no usage.photo_of_a_user" in str(failed.value)
+    assert "usage.photos_of_a_user is not set" in str(failed.value)
+
+
+@pytest.mark.parametrize("text", ["prices: [", "prices: 3\n", None])
+def test_bad_inputs_end_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    inputs, out = tmp_path / "cost.yaml", tmp_path / "cost.md"
+    if text is not None:
+        inputs.write_text(text)
+    assert cost.main(["--inputs", str(inputs), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ") and said.count("\n") == 1 and str(inputs) in said
+    assert not out.exists()
 
 
 def test_a_photo_takes_processor_time_with_its_faces() -> None:

@@ -37,3 +37,14 @@ def test_an_arn_without_the_plugin_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setattr("faceflow_ml.tracking.stores.find_spec", without)
     with pytest.raises(ConfigError, match=r"faceflow-ml\[aws\]"):
         tracking_uri(ARN)
+
+
+def test_a_store_of_no_known_kind_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysq://me:secret@host/db")
+    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI begins with 'mysq:'") as failed:
+        tracking_uri()
+    assert "secret" not in str(failed.value)
+    for known in ("mysql+pymysql://me@host/db", "C:\\runs", "runs", "https://host"):
+        assert tracking_uri(known) == known

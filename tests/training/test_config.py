@@ -66,6 +66,26 @@ def test_bad_words_are_named(config_file: Path, word: str, complaint: str) -> No
         load_config(EmbedderConfig, config_file, [word], {})
 
 
+@pytest.mark.parametrize(
+    ("hyperparameters", "complaint"),
+    [("[1]", "SM_HPS must hold"), ('{"optim.lr": "[1"}', "optim.lr is not valid YAML")],
+)
+def test_hyperparameters_that_are_none(
+    config_file: Path, hyperparameters: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        load_config(EmbedderConfig, config_file, (), {"SM_HPS": hyperparameters})
+
+
+def test_everything_that_is_wrong_stands_in_one_line(config_file: Path) -> None:
+    with pytest.raises(ConfigError) as failed:
+        load_config(EmbedderConfig, config_file, ["run.epochs=none", "run.seed=-1"], {})
+    said = str(failed.value)
+    assert "run.epochs is 'none'; it should be a valid integer" in said
+    assert "run.seed is -1; it should be greater than or equal to 0" in said
+    assert "\n" not in said
+
+
 def test_no_data_at_all_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("data: {}\n")

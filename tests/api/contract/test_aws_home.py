@@ -57,7 +57,8 @@ def test_every_missing_setting_is_named(
     said = str(failed.value)
     assert "FACEFLOW_RAW_BUCKET is not set" in said
     assert "FACEFLOW_EMBEDDING_ENDPOINT is not set" in said
-    assert "FACEFLOW_CDN_URL: " in said and "FACEFLOW_TABLE" not in said
+    assert "FACEFLOW_CDN_URL is 'cdn.example'; it should be like https://" in said
+    assert "FACEFLOW_TABLE" not in said
 
 
 def test_a_region_has_to_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -83,10 +84,15 @@ def test_the_application_says_what_is_missing_and_ends() -> None:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("FACEFLOW_", "APP_"))}
     command = [sys.executable, "-m", "api", "--port", "1"]
     ended = subprocess.run(
-        command, cwd=ROOT, env=clean | SECRETS, capture_output=True, text=True, timeout=300
+        command,
+        cwd=ROOT,
+        env=clean | SECRETS | {"FACEFLOW_SIGN_IN_URL": "https://sign-in.example"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: outside local, AWS has to be described")
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("Error: outside local, AWS has to be described")
     assert "Traceback" not in ended.stderr
 
 
