@@ -254,10 +254,12 @@ def test_while_it_is_erased_an_account_takes_nothing_new(
 _SERVE = """
 import os, signal, sys, time
 from pathlib import Path
-from api.domain import erase
+from api.handlers import job_handlers
+from api.home import open_services
 from api.main import create_app
 from api.settings import Settings
-from api.workflow.context import JobContext
+from api.workflow.context import RunOptions
+from api.workflow.runner import LocalWorkflow
 from fastapi.testclient import TestClient
 
 step, calls = int(sys.argv[2]), 0
@@ -272,8 +274,10 @@ def killing(function):
     return call
 
 settings = Settings(data=Path(sys.argv[1]), web=Path("/none"))
-app = create_app(settings)
-services = app.state.services
+services = open_services(settings)
+# A short lease: what the killed process leaves is taken up soon.
+workflow = LocalWorkflow(services, job_handlers(), RunOptions(lease_seconds=1))
+app = create_app(services=services, workflow=workflow)
 for port, names in ((services.table, ("transact", "write_many", "delete_partition")),
                     (services.objects, ("delete_prefix",))):
     for name in names:
