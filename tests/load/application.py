@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,24 +40,40 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def dev_token(client: httpx2.Client, user: str = USER) -> str:
+    """A token of the local issuer."""
+    answer = client.post("/auth/dev-token", json={"user": user})
+    answer.raise_for_status()
+    return str(answer.json()["token"])
+
+
 @contextmanager
-def application(data: Path) -> Iterator[Running]:
+def application(
+    data: Path,
+    environment: Mapping[str, str] | None = None,
+    sign_in: Callable[[httpx2.Client], str] = dev_token,
+) -> Iterator[Running]:
     """Start it over a folder; it is stopped at the end.
 
     The limits on requests are lifted: they are for one person, and one client here does the work
     of hundreds.
+
+    Args:
+        environment: further variables, such as those that describe AWS.
+        sign_in: gets a token.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {
+    limits = {
         "FACEFLOW_RATE_PER_USER": "100000",
         "FACEFLOW_RATE_PER_ADDRESS": "100000",
+        "FACEFLOW_RATE_SIGN_IN": "100000",
         "FACEFLOW_QUOTA_PHOTOS": "1000000",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "api", "--port", str(port), "--data", str(data)],
-        env=environment,
+        env=os.environ | limits | dict(environment or {}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -65,7 +81,7 @@ def application(data: Path) -> Iterator[Running]:
     try:
         with httpx2.Client(base_url=address, timeout=120) as client:
             _until_up(client, process)
-            token = client.post("/auth/dev-token", json={"user": USER}).json()["token"]
+            token = sign_in(client)
             client.headers["Authorization"] = f"Bearer {token}"
             yield Running(address, process.pid, token, client)
     finally:

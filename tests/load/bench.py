@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,9 +19,9 @@ from faceflow_ml.files import atomic_write_text
 from tests.load import crowd, ingest, sizes
 from tests.load.crowd import Crowded
 from tests.load.ingest import Ingested
+from tests.load.pages import origin, request_table
 from tests.load.sizes import Sized
 
-_ROOT = Path(__file__).parents[2]
 _WIDTH = 720
 
 
@@ -152,8 +150,7 @@ def report(
     lines = [
         "# The application, measured",
         "",
-        f"Written by `make bench-app` at commit {_commit()} on {_machine()}. Load average of the "
-        f"machine before: {busy:.1f}; anything above 0.5 makes every time longer.",
+        origin("make bench-app", busy),
         "",
         "| | wanted | measured | |",
         "|---|---|---:|---|",
@@ -209,13 +206,7 @@ def report(
         f"{crowded.per_second:.0f} requests a second, by Locust, which runs on the same "
         f"processors. The application kept {crowded.cores:.2f} of them busy.",
         "",
-        "| request | count | errors | median ms | p95 ms | p99 ms |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(
-            f"| {one.name} | {one.count:,} | {one.failures} | {one.median:.0f} | {one.p95:.0f} |"
-            f" {one.p99:.0f} |"
-            for one in crowded.requests
-        ),
+        *request_table(crowded.requests),
         "",
         f"Memory of the application, median: {crowded.early_mib:.0f} MiB in the second quarter, "
         f"{crowded.late_mib:.0f} MiB in the last.",
@@ -226,28 +217,6 @@ def report(
 
 def _row(name: str, values: Sequence[str]) -> str:
     return f"| {name} | {' | '.join(values)} |"
-
-
-def _commit() -> str:
-    git = ["git", "-C", str(_ROOT)]
-    found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    if found.returncode:
-        return "unknown"
-    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "api"], check=False)
-    return found.stdout.strip() + (" with changes" if changed.returncode else "")
-
-
-def _machine() -> str:
-    model = platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, {platform.system()},"
-        f" Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import secrets
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.load import ingest
-from tests.load.application import Running, application
+from tests.load.application import application
+from tests.load.locusts import Requests, run_locust
 
-_SAMPLE_SECONDS = 2.0
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-
-
-@dataclass(frozen=True)
-class Requests:
-    """Of one name: how many, how many failed, milliseconds."""
-
-    name: str
-    count: int
-    failures: int
-    median: float
-    p95: float
-    p99: float
 
 
 @dataclass(frozen=True)
@@ -83,10 +67,23 @@ def measure(
         ingest.wait(running.client, album_id)
         cpu, started = running.cpu_seconds(), time.perf_counter()
         ramp = max(1, min(users // 10, 20))
-        memory = _run_locust(running, album_id, photos, users, ramp, minutes, work)
+        memory: list[tuple[float, float]] = []
+        requests = run_locust(
+            _LOCUSTFILE,
+            running.address,
+            users=users + 1,
+            ramp=ramp,
+            seconds=minutes * 60,
+            work=work,
+            environment={
+                "FACEFLOW_LOAD_ALBUM": album_id,
+                "FACEFLOW_LOAD_TOKEN": running.token,
+                "FACEFLOW_LOAD_PHOTOS": str(photos),
+            },
+            tick=lambda: memory.append((time.perf_counter() - started, running.rss_mib())),
+        )
         seconds = time.perf_counter() - started
         cores = (running.cpu_seconds() - cpu) / seconds
-    requests = tuple(_read(work / "locust_stats.csv"))
     settled = users / ramp
     return Crowded(
         users=users,
@@ -96,53 +93,3 @@ def measure(
         cores=cores,
         memory=tuple(sample for sample in memory if sample[0] >= settled) or tuple(memory),
     )
-
-
-def _run_locust(
-    running: Running,
-    album_id: str,
-    photos: Path,
-    users: int,
-    ramp: int,
-    minutes: float,
-    work: Path,
-) -> list[tuple[float, float]]:
-    environment = os.environ | {
-        "FACEFLOW_LOAD_ALBUM": album_id,
-        "FACEFLOW_LOAD_TOKEN": running.token,
-        "FACEFLOW_LOAD_PHOTOS": str(photos),
-    }
-    command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless"]
-    command += ["--host", running.address, "-u", str(users + 1), "-r", str(ramp)]
-    command += ["-t", f"{round(minutes * 60)}s", "--csv", str(work / "locust"), "--only-summary"]
-    memory: list[tuple[float, float]] = []
-    started = time.perf_counter()
-    with (work / "locust.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            while process.poll() is None:
-                memory.append((time.perf_counter() - started, running.rss_mib()))
-                time.sleep(_SAMPLE_SECONDS)
-        finally:
-            process.terminate()
-            process.wait(60)
-    # 1: some requests failed, which the report says; anything else: Locust itself did.
-    if process.returncode not in (0, 1) or not (work / "locust_stats.csv").is_file():
-        raise SystemExit(f"Locust failed:\n{(work / 'locust.log').read_text()[-2000:]}")
-    return memory
-
-
-def _read(file: Path) -> list[Requests]:
-    with file.open(newline="") as lines:
-        return [
-            Requests(
-                name="all" if row["Name"] == "Aggregated" else row["Name"],
-                count=int(row["Request Count"]),
-                failures=int(row["Failure Count"]),
-                median=float(row["50%"]),
-                p95=float(row["95%"]),
-                p99=float(row["99%"]),
-            )
-            for row in csv.DictReader(lines)
-            if row["50%"] != "N/A"
-        ]

@@ -4,6 +4,7 @@ its name to the parameters of `home`."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,15 +82,26 @@ class Account:
 @pytest.fixture(scope="session")
 def distribution_keys() -> dict[str, RSAPrivateKey]:
     """Keys of the trusted key group, by CloudFront's ids."""
-    return {
-        name: rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        for name in ("K1", "K2")
-    }
+    return {name: new_key() for name in ("K1", "K2")}
+
+
+def new_key() -> RSAPrivateKey:
+    """A key of a distribution."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @pytest.fixture
 def account(emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]) -> Iterator[Account]:
     """An account."""
+    with open_account(emulator, distribution_keys) as made:
+        yield made
+
+
+@contextmanager
+def open_account(
+    emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]
+) -> Iterator[Account]:
+    """An account whose distribution trusts these keys; the first signs."""
     dynamodb, s3 = emulator.client("dynamodb"), emulator.client("s3")
     name = f"faceflow-{new_id().lower()}"
     dynamodb.create_table(**table_definition(name))
@@ -114,8 +126,8 @@ def account(emulator: Emulator, distribution_keys: dict[str, RSAPrivateKey]) -> 
         embeddings_bucket=buckets.embeddings,
         exports_bucket=buckets.exports,
         cdn_url=edge.url,
-        url_signer_key_id="K1",
-        url_signer_secret=secrets["K1"],
+        url_signer_key_id=next(iter(secrets)),
+        url_signer_secret=next(iter(secrets.values())),
         detection_endpoint="detection",
         embedding_endpoint="embedding",
     )

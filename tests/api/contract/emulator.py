@@ -17,6 +17,7 @@ import json
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from threading import Lock, Thread
@@ -50,12 +51,14 @@ class Emulator:
     """The server; ``url`` is the endpoint of every service.
 
     functions: Lambda functions by name. What they raise is told as Lambda tells it.
+    answered: how many requests, by what they asked for.
     """
 
     def __init__(self) -> None:
         # A line for each request takes longer than many a request.
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.functions: dict[str, Function] = {}
+        self.answered: Counter[str] = Counter()
         self._moto: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._turn = Lock()
         self._server = make_server(
@@ -91,6 +94,7 @@ class Emulator:
         invoked = _INVOKE.fullmatch(unquote(urlsplit(environ["RAW_URI"]).path))
         if invoked is not None:
             return self._invoke(invoked[1].rpartition(":")[2], environ, start)
+        self.answered[_asked(environ)] += 1
         query = parse_qs(urlsplit(environ["RAW_URI"]).query, keep_blank_values=True)
         if not environ.get("HTTP_RANGE", "bytes=").startswith("bytes="):
             del environ["HTTP_RANGE"]
@@ -115,6 +119,12 @@ class Emulator:
             answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
         start("200 OK", headers)
         return [json.dumps(answer).encode()]
+
+
+def _asked(environ: dict[str, Any]) -> str:
+    """What a request asks for: an action of a service, or a method of S3's."""
+    service, _, action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
+    return f"{service.partition('_')[0]} {action}" if action else f"S3 {environ['REQUEST_METHOD']}"
 
 
 def _is_signed(environ: dict[str, Any], query: dict[str, list[str]]) -> bool:

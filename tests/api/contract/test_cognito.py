@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
@@ -16,55 +14,8 @@ from api.jwt_tokens import CognitoTokens, load_tokens
 from api.main import create_app
 from api.services import Services
 from api.settings import Settings
-from tests.api.contract.emulator import REGION, Emulator
-
-PASSWORD = "Correct-horse-1"
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A user pool with a client and the user alice."""
-
-    cognito: Any
-    id: str
-    client_id: str
-    jwks_url: str
-
-    @property
-    def issuer(self) -> str:
-        return f"https://cognito-idp.{REGION}.amazonaws.com/{self.id}"
-
-    def sign_in(self, client_id: str | None = None) -> dict[str, str]:
-        """What alice gets for her password."""
-        answer = self.cognito.admin_initiate_auth(
-            UserPoolId=self.id,
-            ClientId=client_id or self.client_id,
-            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": "alice@example.com", "PASSWORD": PASSWORD},
-        )
-        tokens: dict[str, str] = answer["AuthenticationResult"]
-        return tokens
-
-    def new_client(self) -> str:
-        """The id of another application of the pool."""
-        answer = self.cognito.create_user_pool_client(UserPoolId=self.id, ClientName="web")
-        return str(answer["UserPoolClient"]["ClientId"])
-
-
-def make_pool(emulator: Emulator) -> Pool:
-    cognito = emulator.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="faceflow", UsernameAttributes=["email"])
-    pool_id = pool["UserPool"]["Id"]
-    cognito.admin_create_user(
-        UserPoolId=pool_id,
-        Username="alice@example.com",
-        UserAttributes=[{"Name": "email", "Value": "alice@example.com"}],
-    )
-    cognito.admin_set_user_password(
-        UserPoolId=pool_id, Username="alice@example.com", Password=PASSWORD, Permanent=True
-    )
-    made = Pool(cognito, pool_id, "", f"{emulator.url}/{pool_id}/.well-known/jwks.json")
-    return Pool(cognito, pool_id, made.new_client(), made.jwks_url)
+from tests.api.contract.cognito import Pool, make_pool
+from tests.api.contract.emulator import Emulator
 
 
 @pytest.fixture(scope="module")
@@ -134,22 +85,8 @@ def test_the_routes_over_the_aws_home_know_their_user(
     target = client.post(f"/albums/{album}/uploadUrl", json=body, headers=alice).json()
     assert target["method"] == "PUT" and "X-Amz-Signature=" in target["url"]
     assert target["headers"]["If-None-Match"] == "*"
-    stranger = {"Authorization": f"Bearer {make_user(pool)}"}
+    pool.add_user("bob@example.com")
+    bob = pool.sign_in(email="bob@example.com")["AccessToken"]
+    stranger = {"Authorization": f"Bearer {bob}"}
     assert client.get(f"/albums/{album}", headers=stranger).status_code == 404
     assert client.post("/auth/dev-token", json={"user": "a"}).status_code == 404
-
-
-def make_user(pool: Pool) -> str:
-    """An access token of another user of the pool."""
-    name = "bob@example.com"
-    pool.cognito.admin_create_user(UserPoolId=pool.id, Username=name)
-    pool.cognito.admin_set_user_password(
-        UserPoolId=pool.id, Username=name, Password=PASSWORD, Permanent=True
-    )
-    answer = pool.cognito.admin_initiate_auth(
-        UserPoolId=pool.id,
-        ClientId=pool.client_id,
-        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
-    )
-    return str(answer["AuthenticationResult"]["AccessToken"])
