@@ -21,6 +21,7 @@ from api.commands import (
     settings_of,
 )
 from api.demo import USER, add_demo_album
+from api.heap import share_heaps
 from api.logs import configure_logs
 from api.main import create_app
 from api.reembed import reembed_albums
@@ -52,6 +53,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
+    share_heaps()
     with errors_to_exit_codes():
         settings = settings_of(data)
         # What can be told to be wrong is told before anything is written.

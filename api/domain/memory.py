@@ -19,8 +19,8 @@ _PAGES = 4
 """Of 500 people, some 300 kB each."""
 _TABLES = 4
 """Points with different faces: a hundred thousand faces take some 7 MB."""
-_PHOTO_BYTES = 32 * 2**20
-"""Of pieces of pages: some 7,000 photos."""
+_PHOTO_BYTES = 16 * 2**20
+"""Of pieces of pages: some 4,000 photos."""
 
 
 class Remembered:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Condition, Lock, Thread
 
 from api.domain.models import Job, JobState
+from api.heap import give_back
 from api.repositories.table import Index
 from api.services import Services
 from api.workflow.attempts import Attempts
@@ -112,6 +113,8 @@ class LocalWorkflow(Attempts):
             with self._lock:
                 self._running.pop(job.id, None)
             self._wake_up()
+            # Photos and vectors have come and gone: the process would grow with every job.
+            give_back()
 
     def _wake_up(self) -> None:
         with self._wake:

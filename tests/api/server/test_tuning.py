@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from api.domain.memory import Remembered
 from api.repositories.sqlite_table import SqliteTable
@@ -45,3 +51,49 @@ def test_a_page_is_made_once_for_all_who_ask_meanwhile() -> None:
     assert remembered.page(("head", 9), make) == b"9"
     assert remembered.page(("head", 1), make) == b"page"
     assert len(made) == 2
+
+
+_HEAPS = """
+import os, sys, threading
+from api.heap import share_heaps
+os.cpu_count = lambda: 2
+if "share" in sys.argv:
+    share_heaps()
+together = threading.Barrier(12)
+def work():
+    block = bytes(50_000)
+    together.wait(30)
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+lines = [line.split() for line in open("/proc/self/maps")]
+starts = [int(line[0].split("-")[0], 16) for line in lines if len(line) == 5]
+print(sum(start % 2**26 == 0 for start in starts))
+"""
+_GIVEN_BACK = """
+from api.heap import give_back
+def mib():
+    return int(open("/proc/self/statm").read().split()[1]) / 256
+blocks = [bytes(60_000) for _ in range(1500)]
+full = mib()
+del blocks[:-1]  # the last one keeps the heap from shrinking by itself
+kept = mib()
+give_back()
+print(full - kept, kept - mib())
+"""
+
+
+def _said(code: str, *arguments: str) -> list[float]:
+    command = [sys.executable, "-c", code, *arguments]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [float(number) for number in done.stdout.split()]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's allocator")
+def test_threads_share_heaps_and_free_pages_go_back() -> None:
+    (many,), (few,) = _said(_HEAPS), _said(_HEAPS, "share")
+    assert few < 2 <= many
+    by_itself, asked = _said(_GIVEN_BACK)
+    assert by_itself < 20 < 60 < asked
