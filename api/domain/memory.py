@@ -86,5 +86,6 @@ class Memory:
 
     def clear(self) -> None:
         """Forget everything."""
+        self.photo_pieces.clear()
         with self._lock:
             self._albums.clear()

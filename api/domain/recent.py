@@ -50,6 +50,12 @@ class Recent(Generic[V]):
                 _, (_, gone) = self._things.popitem(last=False)
                 self._taken -= gone
 
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._things.clear()
+            self._taken = 0
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoPiece:

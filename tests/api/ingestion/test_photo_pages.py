@@ -131,3 +131,14 @@ def test_what_is_remembered_has_a_limit() -> None:
     assert (recent.get(9), recent.taken) == ("larger", 100)
     recent.keep("too large", "thing", 101)
     assert recent.get("too large") is None and recent.taken == 0
+
+
+def test_what_is_remembered_is_forgotten_with_the_rest(
+    album: AlbumClient, services: Services
+) -> None:
+    album.upload("a.jpg", photo_bytes(1))
+    album.photos()
+    assert services.memory.photo_pieces.taken > 1000
+    services.memory.clear()  # as erasing an account does
+    assert services.memory.photo_pieces.taken == 0
+    assert set(album.photos()) == {"a.jpg"}
