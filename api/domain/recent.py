@@ -62,14 +62,12 @@ class PhotoPiece:
     """A photo as lists show it, in JSON, but for who its faces are; see `routers.photo_lists`.
 
     until: when its URLs end, epoch seconds.
-    start: up to its faces.
     faces: their ids.
-    face_starts: each up to who it is.
+    parts: what stands around who each face is: one more than there are faces.
     """
 
     until: int
     status: PhotoStatus
     duplicate_of: str | None
-    start: bytes
     faces: tuple[str, ...]
-    face_starts: tuple[bytes, ...]
+    parts: tuple[bytes, ...]

@@ -19,6 +19,8 @@ _REMEMBERED = 8192
 """URLs for reading; some 5 MB."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]*")
 """What `quote` leaves as it is."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.~-]*")
+"""What `quote_plus` does."""
 
 
 class Grant(NamedTuple):
@@ -47,7 +49,8 @@ class Grant(NamedTuple):
         """Its part of the URL besides the key; the type travels as a header."""
         parts = [f"expires={self.expires}"]
         if self.filename is not None:
-            parts.append(f"filename={quote_plus(self.filename)}")
+            plain = _PLAIN_NAME.fullmatch(self.filename)
+            parts.append(f"filename={self.filename if plain else quote_plus(self.filename)}")
         if self.content_type is not None:
             parts.append(f"type={quote_plus(self.content_type)}")
         if self.size is not None:
