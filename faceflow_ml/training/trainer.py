@@ -33,6 +33,7 @@ from faceflow_ml.training.config import (
     save_config,
 )
 from faceflow_ml.training.progress import ProgressBar
+from faceflow_ml.training.step_seed import StepSeed
 from faceflow_ml.training.tracking import SystemMetrics, log_results, mlflow_logger
 
 TrainConfig = EmbedderConfig | DetectorConfig | AlignerConfig
@@ -231,6 +232,7 @@ def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoi
         save_on_train_epoch_end=not job.validates,
     )
     callbacks: list[Callback] = [
+        StepSeed(run.seed),
         last,
         best,
         ProgressBar(refresh_rate=1 if sys.stderr.isatty() else run.log_every),

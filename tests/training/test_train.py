@@ -43,17 +43,21 @@ def test_detector_trains_with_simota_and_ignored_faces(detector_config: MakeDete
     assert result.steps == 3
 
 
+# An epoch of the aligner is a single step: many, lest it end before it is killed.
+@pytest.mark.parametrize(("kind", "epochs"), [("embedder", 4), ("aligner", 24)])
 def test_a_killed_run_ends_where_an_undisturbed_one_does(
-    embedder_config: MakeEmbedder, tmp_path: Path
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, epochs: int
 ) -> None:
-    words = ["run.epochs=4", "run.checkpoint_every=1", "run.threads=1", "run.ema_decay=0.9"]
-    plain = train(embedder_config(*words))
+    make = request.getfixturevalue(f"{kind}_config")
+    words = [f"run.epochs={epochs}", "run.checkpoint_every=1", "run.threads=1", "run.ema_decay=0.9"]
+    words += ["model.dropout=0.1"]
+    plain = train(make(*words))
 
     disturbed = tmp_path / "disturbed"
-    config = embedder_config(*words, f"run.output={disturbed}")
+    config = make(*words, f"run.output={disturbed}")
     file = tmp_path / "disturbed.yaml"
     save_config(config, file)
-    command = [sys.executable, "-m", "faceflow_ml", "train", "embedder", "--config", str(file)]
+    command = [sys.executable, "-m", "faceflow_ml", "train", kind, "--config", str(file)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (disturbed / "last.ckpt").exists() and time.monotonic() < deadline:
