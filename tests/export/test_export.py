@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from faceflow_ml import FaceDetector, FaceEmbedder
+from faceflow_ml.data.synthetic_shards import synthetic_identity_shard
 from faceflow_ml.errors import ConfigError, FaceFlowError, WeightsError
-from faceflow_ml.export.export import export_model
-from faceflow_ml.export.formats import write_int8, write_onnx
+from faceflow_ml.export.export import ExportResult, export_model
+from faceflow_ml.export.formats import Precision, write_int8, write_onnx
 from faceflow_ml.export.graphs import AlignerGraph, load_graph
 from faceflow_ml.export.parity import compare
 from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.aligner import FaceAligner
+from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 from faceflow_ml.inference.pretrained import resolve
 from faceflow_ml.models.registry import Kind, create_model
 
@@ -31,7 +34,7 @@ def _checkpoint(folder: Path, kind: Kind, name: str, input_size: int = 112) -> P
     size = {"embedder": input_size, "detector": 128, "aligner": 64}[kind]
     with torch.no_grad():
         if kind == "aligner":  # its last layer starts at zero
-            torch.nn.init.normal_(model.output.weight, std=0.1)
+            torch.nn.init.normal_(model.output.weight, std=0.5)
         for _ in range(3):
             model(torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8))
     config = {"model": {"name": name, **options}}
@@ -54,6 +57,21 @@ def detector(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def embedder(folder: Path) -> Path:
     return _checkpoint(folder, "embedder", "iresnet_light")
+
+
+@pytest.fixture(scope="module")
+def aligner(folder: Path) -> Path:
+    return _checkpoint(folder, "aligner", "aligner_small")
+
+
+@pytest.fixture(scope="module")
+def aligners(folder: Path, aligner: Path) -> dict[Precision, ExportResult]:
+    """The aligner in each precision; integers are made from half precision."""
+    out, faces = folder / "aligners", synthetic_identity_shard(3, 4, 0, folder)
+    full = export_model("aligner", aligner, out / "fp32", data=faces)
+    half = export_model("aligner", aligner, out / "fp16", precision="fp16", data=faces)
+    whole = export_model("aligner", half.model, out / "int8", precision="int8", data=faces)
+    return {"fp32": full, "fp16": half, "int8": whole}
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +121,10 @@ def test_a_detector_comes_with_its_aligner(
 
 
 def test_the_aligner_of_the_folder_goes_before_the_shipped_one(
-    detector: Path, tmp_path: Path
+    detector: Path, aligners: dict[Precision, ExportResult], tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    own = export_model("aligner", _checkpoint(tmp_path, "aligner", "aligner_small"), out)
+    out, own = tmp_path / "out", aligners["fp32"]
+    shutil.copytree(own.model.parent, out)
     export_model("detector", detector, out)
     manifest = json.loads((out / "manifest.json").read_text())
     (entry,) = manifest["models"]["detector"].values()
@@ -140,6 +158,27 @@ def test_half_precision_halves_the_file(weights: Path, embedder: Path, folder: P
     assert (weights / "face.onnx").stat().st_size < 0.55 * full.bytes
 
 
+@pytest.mark.parametrize(
+    ("precision", "smaller", "share"), [("fp16", 0.55, 0.01), ("int8", 0.45, 0.1)]
+)
+def test_a_smaller_aligner_moves_landmarks_alike(
+    aligners: dict[Precision, ExportResult], precision: Precision, smaller: float, share: float
+) -> None:
+    full, small = aligners["fp32"], aligners[precision]
+    assert small.bytes < smaller * full.bytes and small.contract_id != full.contract_id
+    assert small.parity[0].images == 12
+    photo = np.random.default_rng(2).integers(0, 256, (200, 200, 3), np.uint8)
+    landmarks = (ARCFACE_TEMPLATE + 40)[None].astype(np.float32)
+    expected, found = (
+        FaceAligner.from_pretrained(one.model.parent).correct(photo, landmarks)
+        for one in (full, small)
+    )
+    moved = np.abs(expected - landmarks).max()
+    assert moved > 0.5
+    assert 0 < small.parity[0].pixels < share * moved
+    assert np.abs(found - expected).max() < share * moved
+
+
 def test_nothing_of_this_machine_is_in_the_files(weights: Path) -> None:
     here = str(Path(__file__).resolve().parents[2]).encode()
     for file in weights.glob("*.onnx"):
@@ -165,9 +204,20 @@ def test_embedding_averages_the_mirror_image(weights: Path, faces: NDArray[np.ui
     )
 
 
-def test_int8_needs_photos(detector: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["detector", "aligner"])
+def test_int8_needs_photos(request: pytest.FixtureRequest, tmp_path: Path, kind: Kind) -> None:
+    out = tmp_path / "out"
     with pytest.raises(ConfigError, match="--data"):
-        export_model("detector", detector, tmp_path, precision="int8")
+        export_model(kind, request.getfixturevalue(kind), out, precision="int8")
+    assert not out.exists()
+
+
+def test_integers_are_not_exported_again(
+    aligners: dict[Precision, ExportResult], tmp_path: Path
+) -> None:
+    with pytest.raises(FaceFlowError, match="quantized"):
+        export_model("aligner", aligners["int8"].model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_int8_stays_close(embedder: Path, tmp_path: Path, faces: NDArray[np.uint8]) -> None:
@@ -190,18 +240,17 @@ def test_low_resolution_embedders_are_refused(tmp_path: Path) -> None:
         export_model("embedder", small, tmp_path / "out")
 
 
-def test_aligners_are_exported_too(tmp_path: Path) -> None:
-    checkpoint = _checkpoint(tmp_path, "aligner", "aligner_small")
-    result = export_model("aligner", checkpoint, tmp_path / "out")
-    assert (tmp_path / "out/aligner_small.ts").is_file()
-    weights = resolve("aligner", tmp_path / "out")
+def test_aligners_are_exported_too(aligner: Path, aligners: dict[Precision, ExportResult]) -> None:
+    result = aligners["fp32"]
+    assert result.torchscript.is_file()
+    weights = resolve("aligner", result.model.parent)
     assert weights.contract_id == result.contract_id
 
     views = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), np.uint8)
     session = ort.InferenceSession(str(result.model), providers=["CPUExecutionProvider"])
     (found,) = session.run(["corrections"], {"images": views})
     model = create_model("aligner", "aligner_small").eval()
-    state = torch.load(checkpoint)["state_dict"]
+    state = torch.load(aligner)["state_dict"]
     model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
     with torch.no_grad():
         expected = model(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
