@@ -33,6 +33,12 @@ collect_ignore = ["load/locustfile.py"]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In `make test`, which has a process a core, a folder's tests share one, and its fixtures."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real photos kept beside the checkout; a test that needs them skips without."""
