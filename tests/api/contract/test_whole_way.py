@@ -131,6 +131,11 @@ def test_an_album_from_upload_to_erasing(alice: Person, services: Services) -> N
     after = alice.ask("GET", f"/albums/{album}/clusters")["clusters"]
     assert {one["id"]: one["size"] for one in after} == {one["id"]: one["size"] for one in clusters}
     assert [one["label"] for one in after if one["id"] == first] == ["Zoë"]
+    listed = alice.ask("GET", f"/albums/{album}/photos")["photos"]
+    assert listed == [alice.ask("GET", f"/photos/{photo['id']}") for photo in listed]
+    assert Counter(face["cluster"] for photo in listed for face in photo["faces"]) == {
+        one["id"]: one["size"] for one in clusters
+    }
 
     body = {"recipients": [{"email": "bob@example.com", "clusters": [third]}]}
     share = alice.ask("POST", f"/albums/{album}/share", body, 201)["shares"][0]["id"]
