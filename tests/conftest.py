@@ -28,8 +28,6 @@ CHROMIUM_FLAGS = [
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Run by Locust, not by pytest: importing it replaces sockets and threads by gevent's.
-collect_ignore = ["load/locustfile.py"]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
