@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from faceflow_ml.cli import app
+from faceflow_ml.errors import ConfigError
+from pipelines.deployment.events import CONFIG_VARIABLE, handler
 from pipelines.local.execute import merge_parameters
 from tests.pipelines.conftest import CONFIGS
 
@@ -32,6 +34,19 @@ def test_bad_usage_is_told_apart_from_failure(words: list[str], reason: str) -> 
     found = CliRunner().invoke(app, ["pipeline", *words])
     assert found.exit_code == 2
     assert reason in " ".join(found.stderr.split())
+
+
+def test_the_deployer_logs_what_is_wrong_with_its_configuration(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text("colour: red\n")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(file))
+    with pytest.raises(ConfigError):
+        handler({})
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{CONFIG_VARIABLE}: bad configuration {file}: ")
+    assert "there is no colour" in line and "\n" not in line
 
 
 def test_nothing_is_deployed_yet(local_root: Path) -> None:
