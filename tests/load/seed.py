@@ -116,7 +116,9 @@ def seed(
     Vectors(services, album, contract).add(outcome.people.table, 0, vectors)
     keep_centers(services, album, outcome.people, vectors)
     _draw(services, album, outcome.people, min(thumbnails, photos))
-    for number in range(min(named, people)):
+    # In a small album not everybody is in a photo.
+    present = [number for number in np.unique(plan.person).tolist() if number != NOBODY]
+    for number in present[:named]:
         edits.label(services, album, _cluster(album, number), f"Person {number:03d}")
     return Seeded(album.id, photos, len(plan.photo), people, rows, run)
 
