@@ -49,8 +49,9 @@ def shared_data() -> Path:
 def chromium() -> Iterator[Browser]:
     """A real browser. Of one module, since Playwright's event loop runs in the tests' thread until
     it is closed: a second one, or a test that calls `asyncio.run`, would find it there."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # five seconds are not enough where other tests run too
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if path is None:
         pytest.skip("needs Chromium: install it, or set CHROMIUM to its executable")

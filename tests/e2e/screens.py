@@ -55,7 +55,8 @@ def create_album(page: Page, name: str) -> None:
     page.get_by_role("button", name="New album").click()
     page.get_by_label("Album name").fill(name)
     page.get_by_role("button", name="Create album").click()
-    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    # The list of albums has a heading of that name too.
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
 
 
 def choose_files(page: Page, files: list[Path]) -> None:
