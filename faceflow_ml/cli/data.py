@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceflow_ml.cli._common import emit_json, progress, say
-from faceflow_ml.cli._options import Embedder, Json, Threads
+from faceflow_ml.cli._options import Detector, Embedder, Json, Threads
 from faceflow_ml.data.label_cleaning import Merge
 from faceflow_ml.data.synth.album import (
     LABELS,
@@ -19,7 +20,15 @@ from faceflow_ml.data.synth.album import (
     DuplicateTruth,
     write_album,
 )
+from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.inference.types import EMBEDDING_DIM
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from faceflow_ml.data.records import IdentitySample
+    from faceflow_ml.inference.embedder import FaceEmbedder
 
 app = typer.Typer(add_completion=False)
 
@@ -51,9 +60,19 @@ class CleanReport:
     merges: tuple[Merge, ...]
 
 
+@dataclass(frozen=True)
+class StrangersReport:
+    """What ``data strangers --json`` prints; ``strangers`` of ``faces`` were kept."""
+
+    out: Path
+    photos: int
+    faces: int
+    strangers: int
+
+
 @app.callback()
 def data() -> None:
-    """Make data: photos of fictional people, and cleaner labels of real ones."""
+    """Make data: photos of fictional people, cleaner labels of real ones, more people."""
 
 
 @app.command(
@@ -142,22 +161,12 @@ def clean(
     Only labels of different sets are merged: within a set they are different people. Writes the
     better labels for data.labels of a training configuration; the data stay as they are.
     """
-    import numpy as np
-
-    from faceflow_ml.data.identities import face_pixels
     from faceflow_ml.data.identity_sources import read_identities
     from faceflow_ml.data.label_cleaning import clean_labels, write_labels
     from faceflow_ml.inference.embedder import FaceEmbedder
 
     samples = read_identities(source, "train")
-    model = FaceEmbedder.from_pretrained(embedder, threads=threads)
-    vectors = np.empty((len(samples), EMBEDDING_DIM), np.float32)
-    with progress("Embedding") as bar:
-        for start in range(0, len(samples), _BATCH):
-            part = samples[start : start + _BATCH]
-            faces = np.stack([face_pixels(sample) for sample in part])
-            vectors[start : start + len(part)] = model.embed(faces)
-            bar.update(start + len(part), len(samples))
+    vectors = _embed(FaceEmbedder.from_pretrained(embedder, threads=threads), samples)
     cleaned = clean_labels(
         vectors,
         [sample.identity for sample in samples],
@@ -186,3 +195,91 @@ def clean(
         f"{len(cleaned.merges)} labels merged and {cleaned.dropped} of {len(samples)} faces left "
         f"out: {out}"
     )
+
+
+@app.command(
+    epilog="Example: faceflow-ml data strangers ../shared/data/detection --known "
+    "../shared/data/identities --out runs/strangers.parquet, then faceflow-ml train embedder "
+    "--config FILE data.strangers=runs/strangers.parquet"
+)
+def strangers(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="Photos: Parquet, Pascal VOC, COCO, WIDER FACE or an album of data synth.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet to write.")],
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Aligned faces of the people that training knows by name."
+        ),
+    ] = None,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a face.")] = 0.6,
+    min_eye_px: Annotated[
+        float, typer.Option(min=0, help="Least distance of its eyes in the photo, px.")
+    ] = 10.0,
+    max_cosine: Annotated[
+        float,
+        typer.Option(min=-1, max=1, help="From this cosine on two faces may be one person."),
+    ] = 0.6,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Cut faces of people without names out of photos: more people to be told apart from.
+
+    Keeps one face a person, and none that may be one of the known people. Writes aligned faces for
+    data.strangers of a training configuration. The photos' labels are not read.
+    """
+    import numpy as np
+
+    from faceflow_ml.data.identity_sources import read_identities
+    from faceflow_ml.data.label_cleaning import identity_centres
+    from faceflow_ml.data.strangers import cut_out_faces, different_people, write_strangers
+    from faceflow_ml.evaluation.photo_sources import read_labelled_photos
+    from faceflow_ml.inference.pipeline import FacePipeline
+
+    photos = read_labelled_photos(source, "train")
+    people = [] if known is None else read_identities(known, "train")
+    pipeline = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=threads)
+    centres = np.zeros((0, EMBEDDING_DIM), np.float32)
+    if people:
+        vectors = _embed(pipeline.embedder, people)
+        centres = identity_centres(vectors, [person.identity for person in people])
+    with progress("Finding faces") as bar:
+        faces = cut_out_faces(
+            photos, pipeline, min_score=min_score, min_eye_px=min_eye_px, on_progress=bar.update
+        )
+    best_first = np.argsort(-faces.scores, kind="stable")
+    chosen = best_first[different_people(faces.vectors[best_first], centres, max_cosine)]
+    if not len(chosen):
+        raise FaceFlowError(f"{source}: no stranger among the {len(faces.names)} faces found")
+    write_strangers(out, faces, np.sort(chosen).tolist())
+    report = StrangersReport(out, len(photos), len(faces.names), len(chosen))
+    if json:
+        emit_json(report)
+    else:
+        say(
+            f"{report.strangers} strangers among {report.faces} faces in {report.photos} photos: "
+            f"{out}"
+        )
+
+
+def _embed(model: FaceEmbedder, samples: Sequence[IdentitySample]) -> NDArray[np.float32]:
+    """Embed aligned faces as ``(n, 512)`` L2-normalised vectors, with a progress bar."""
+    import numpy as np
+
+    from faceflow_ml.data.identities import face_pixels
+
+    vectors = np.empty((len(samples), EMBEDDING_DIM), np.float32)
+    with progress("Embedding") as bar:
+        for start in range(0, len(samples), _BATCH):
+            part = samples[start : start + _BATCH]
+            faces = np.stack([face_pixels(sample) for sample in part])
+            vectors[start : start + len(part)] = model.embed(faces)
+            bar.update(start + len(part), len(samples))
+    return vectors

@@ -18,6 +18,7 @@ def read_identities(
     *,
     limit: int | None = None,
     labels: Path | None = None,
+    strangers: Path | None = None,
     synthetic_people: int = 0,
     synthetic_faces: int = 8,
     seed: int = 0,
@@ -31,17 +32,20 @@ def read_identities(
         split: the split to take from a folder of shards.
         limit: take only the first samples of ``source``.
         labels: better labels of ``source``, as `faceflow-ml data clean` writes them.
+        strangers: faces of other people to add, as `faceflow-ml data strangers` writes them.
         synthetic_people: fictional people to add.
         synthetic_faces: faces of each of them.
         seed: of the fictional people.
         cache: where their rendered faces are kept.
 
     Raises:
-        FaceFlowError: the source or the labels are missing, empty or malformed.
+        FaceFlowError: the source, the labels or the strangers are missing, empty or malformed.
     """
     samples = [] if source is None else _read(source, split)[:limit]
     if labels is not None:
         samples = apply_labels(samples, labels)
+    if strangers is not None:
+        samples += read_identity_shards(strangers)
     if synthetic_people:
         shard = synthetic_identity_shard(synthetic_people, synthetic_faces, seed, cache)
         samples += read_identity_shards(shard)

@@ -78,9 +78,7 @@ def clean_labels(
             "expected as many of each, and one at least"
         )
     names, labels = np.unique(np.asarray(identities), return_inverse=True)
-    centres = np.zeros((len(names), vectors.shape[1]), np.float32)
-    np.add.at(centres, labels, vectors)
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    centres = _centres(vectors, labels)
     merges = _merges(centres, names, _name_spaces(labels, sources), merge_cosine, merge_gap)
     renamed = {merge.identity: merge.into for merge in merges}
     unlike = np.einsum("nd,nd->n", vectors, centres[labels]) < keep_cosine
@@ -89,6 +87,23 @@ def clean_labels(
         for name, drop in zip(identities, unlike.tolist(), strict=True)
     )
     return CleanLabels(result, merges, int(unlike.sum()))
+
+
+def identity_centres(
+    vectors: NDArray[np.float32], identities: Sequence[str]
+) -> NDArray[np.float32]:
+    """The mean direction of every identity: ``(n, d)`` L2-normalised to ``(identities, d)`` alike.
+
+    In the order of the sorted identities.
+    """
+    return _centres(vectors, np.unique(np.asarray(identities), return_inverse=True)[1])
+
+
+def _centres(vectors: NDArray[np.float32], labels: NDArray[np.intp]) -> NDArray[np.float32]:
+    centres = np.zeros((int(labels.max()) + 1, vectors.shape[1]), np.float32)
+    np.add.at(centres, labels, vectors)
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    return centres
 
 
 def _name_spaces(labels: NDArray[np.intp], sources: Sequence[str]) -> NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""Readers for Parquet shards with the encoded image in a column.
+"""Reading and writing Parquet shards with the encoded image in a column.
 
 Detection shards have ``image, name, width, height, boxes, landmarks, kind``; identity shards have
 ``image, identity, source, name`` and optionally ``det_score, eye_px``. Shards of one split are
@@ -8,17 +8,19 @@ named ``<split>.parquet`` or ``<split>-00K-of-00N.parquet``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faceflow_ml.data.records import DetectionSample, FloatArray, IdentitySample
+from faceflow_ml.data.records import DetectionSample, FloatArray, IdentitySample, ImageArray
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.files import atomic_path
 
 Source = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -111,6 +113,19 @@ def read_table(file: Path, columns: Iterable[str], optional: Iterable[str] = ())
         return pq.read_table(file, columns=wanted)
     except (pa.ArrowInvalid, OSError) as error:
         raise FaceFlowError(f"{file}: not a readable Parquet file: {error}") from error
+
+
+def write_shard(file: Path, rows: Mapping[str, list[object]]) -> Path:
+    """Write one shard, in one step, from columns by name; returns ``file``."""
+    with atomic_path(file) as temporary:
+        pq.write_table(pa.table(dict(rows)), temporary, compression="zstd")
+    return file
+
+
+def encode_webp(image: ImageArray) -> bytes:
+    """Encode ``(h, w, 3)`` uint8 RGB as the shards hold images."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
 
 
 def _rows(

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from faceflow_ml.data.parquet import encode_webp, write_shard
 from faceflow_ml.data.synth.faces import aligned_faces
 from faceflow_ml.data.synth.people import sample_person
 from faceflow_ml.data.synth.scene import render_photo
-from faceflow_ml.files import atomic_path
 
 _RENDERER = 1  # raise when the renderer changes, so that kept shards are made anew
 _PEOPLE = 64  # fictional people who appear in detection photos
@@ -37,11 +33,11 @@ def synthetic_identity_shard(people: int, faces: int, seed: int, root: Path) -> 
         return file
     rows: dict[str, list[object]] = {"image": [], "identity": [], "source": [], "name": []}
     for position, (crop, label) in enumerate(aligned_faces(people, faces, seed=seed)):
-        rows["image"].append(_encode(crop))
+        rows["image"].append(encode_webp(crop))
         rows["identity"].append(f"synthetic/{seed}-{label}")
         rows["source"].append("synthetic")
         rows["name"].append(f"{seed}-{position}")
-    return _write(file, rows)
+    return write_shard(file, rows)
 
 
 def synthetic_photo_shard(photos: int, seed: int, root: Path) -> Path:
@@ -64,22 +60,11 @@ def synthetic_photo_shard(photos: int, seed: int, root: Path) -> Path:
         size = (_LONGEST_SIDE, 360) if rng.random() < 0.6 else (360, _LONGEST_SIDE)
         photo = render_photo([cast[i] for i in chosen], rng, size=size)
         height, width = photo.image.shape[:2]
-        rows["image"].append(_encode(photo.image))
+        rows["image"].append(encode_webp(photo.image))
         rows["name"].append(f"synthetic-{seed}-{position}")
         rows["width"].append(width)
         rows["height"].append(height)
         rows["boxes"].append(photo.boxes.tolist())
         rows["landmarks"].append(photo.landmarks.reshape(-1, 10).tolist())
         rows["kind"].append(["human"] * len(photo.boxes))
-    return _write(file, rows)
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
-
-
-def _write(file: Path, rows: dict[str, list[object]]) -> Path:
-    with atomic_path(file) as temporary:
-        pq.write_table(pa.table(rows), temporary, compression="zstd")
-    return file
+    return write_shard(file, rows)

@@ -93,6 +93,9 @@ class IdentityDataConfig(Section):
     labels: Path | None = Field(
         None, description="better labels of train, written by `faceflow-ml data clean`"
     )
+    strangers: Path | None = Field(
+        None, description="faces of other people to add, written by `faceflow-ml data strangers`"
+    )
     cache: Path = Path(".cache/faceflow")
     batch_size: int = Field(256, ge=2)
     workers: int = Field(1, ge=0)

@@ -53,6 +53,7 @@ class EmbedderData(L.LightningDataModule):
             "train",
             limit=config.limit,
             labels=config.labels,
+            strangers=config.strangers,
             synthetic_people=config.synthetic_people,
             synthetic_faces=config.synthetic_faces,
             seed=self.seed,
