@@ -1,8 +1,10 @@
 """Where corrections lie for the pipeline: a folder, or a prefix in S3.
 
-``export/`` is the export (see `exchange`), put there by the application. ``leave-out.txt`` lists
-users to pass over, a pseudonym a line: those who were erased since. ``trained/`` is the pipeline's
-own: which corrections a model has learned from, so that the next gate counts what is new.
+``export/`` is the export (see `exchange`), put there by the application: on AWS by itself, every
+night and when somebody withdraws consent, as an archive a user (see `sources`). ``leave-out.txt``
+lists users to pass over, a pseudonym a line: those who were erased since. ``trained/`` is the
+pipeline's own: which corrections a model has learned from, so that the next gate counts what is
+new.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.inference.embedder import FaceEmbedder
-from pipelines.retraining.exchange import MANIFEST, read_corrections
+from pipelines.retraining.exchange import read_corrections
+from pipelines.retraining.sources import is_export
 
 LEAST = 30
 """Faces below which nothing is compared."""
@@ -128,18 +129,18 @@ def observe(
 
 
 def _read(source: Path) -> tuple[Sequence[IdentitySample], list[str]]:
-    if (source / MANIFEST).is_file():
+    if is_export(source):
         corrections = read_corrections(source)
         samples = [
             IdentitySample(
-                image=corrections.folder / face.crop,
+                image=corrections.picture(row),
                 identity=face.user,
                 source="corrections",
                 name=face.face,
                 det_score=face.score,
                 eye_px=face.eye_px,
             )
-            for face in corrections.faces
+            for row, face in enumerate(corrections.faces)
         ]
         # Of a face that is nobody's, the photo is what it comes together with.
         return samples, [f"{face.album}/{face.person or face.photo}" for face in corrections.faces]
