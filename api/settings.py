@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parseaddr
@@ -13,7 +14,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from faceflow_ml.errors import ConfigError, SettingsError
-from faceflow_ml.settings import load_settings
+from faceflow_ml.settings import load_settings, variables
+from faceflow_ml.variables import check_variables
+
+_log = logging.getLogger(__name__)
 
 URL = r"^https?://[^\s/]+(/\S*)?$"
 KEY_LEAST = 32
@@ -21,6 +25,21 @@ KEY_LEAST = 32
 # Without TLS nothing leaves the machine. Both become part of pages' Content-Security-Policy.
 _HTTP = r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?"
 _WEBSOCKET = r"(wss://[a-z0-9.-]+|ws://(127\.0\.0\.1|localhost))(:\d+)?"
+
+OTHERS = frozenset(
+    f"FACEFLOW_{name}"
+    for name in (
+        # Of the library, and of programs beside the application.
+        *("WEIGHTS", "CONFIGS", "PYTHON", "REGISTRY", "PIPELINE_CONFIG", "NOTEBOOK_WORK", "APPLY"),
+        # What the pipeline tells the program that embeds again.
+        *("OLD_CONTRACT_ID", "NEW_CONTRACT_ID"),
+        # What the state machine tells the task that groups faces.
+        *("TASK_TOKEN", "USER_ID", "ALBUM_ID", "JOB_ID", "BATCH"),
+    )
+)
+"""Variables that other code reads, perhaps in the same environment."""
+FAMILIES = ("FACEFLOW_SERVING_", "FACEFLOW_LOAD_")
+"""Theirs, too: the model servers', which refuse unknown ones, and the load tests'."""
 
 
 class Settings(BaseSettings):
@@ -143,12 +162,34 @@ class Settings(BaseSettings):
 
 
 def read_settings(**given: Any) -> Settings:
-    """The settings of the environment; ``given`` ones go before.
+    """The settings of the environment; ``given`` ones go before. In ``local`` variables that
+    nothing reads are logged.
 
     Raises:
-        SettingsError: some are impossible.
+        SettingsError: some are impossible, or misspelt.
     """
-    return load_settings(Settings, **given)
+    unread = unread_variables(Settings)
+    settings = load_settings(Settings, **given)
+    # Elsewhere most are where things are on AWS, which is known to whoever reads that.
+    if settings.app_env == "local":
+        log_unread(unread)
+    return settings
+
+
+def unread_variables(*kinds: type[BaseSettings]) -> list[str]:
+    """A line about each variable that neither these settings have nor other code reads.
+
+    Raises:
+        SettingsError: some are misspelt.
+    """
+    read = {name for kind in kinds for name in variables(kind).values()}
+    return check_variables(read | OTHERS, FAMILIES)
+
+
+def log_unread(lines: list[str]) -> None:
+    """Warn of each."""
+    for line in lines:
+        _log.warning("%s", line)
 
 
 def keys_of(secret: SecretStr) -> list[bytes]:

@@ -37,9 +37,9 @@ def load_settings(kind: type[Model], names: Mapping[str, str] | None = None, **g
     try:
         return kind(**given)
     except ValidationError as error:
-        variables = _variables(kind) | dict(names or {})
+        told_as = variables(kind) | dict(names or {})
         hidden = {name for name, field in kind.model_fields.items() if _is_secret(field)}
-        told = explain(error, lambda place: variables.get(place, place), kind, hidden)
+        told = explain(error, lambda place: told_as.get(place, place), kind, hidden)
         # Not chained: pydantic's own words hold the values.
         raise SettingsError(told) from None
 
@@ -98,13 +98,14 @@ def _sentence(
     return f"{place} is {shown}; {message}"
 
 
-def _variables(kind: type[BaseModel]) -> dict[str, str]:
-    """The variables of fields, by the names that pydantic's errors have for them."""
+def variables(kind: type[BaseModel]) -> dict[str, str]:
+    """The variables of fields, by the names that pydantic's errors have for them; without those
+    that have an alias, which is the variable itself."""
     prefix = str(kind.model_config.get("env_prefix", ""))
     return {
         name: f"{prefix}{name}".upper()
         for name, field in kind.model_fields.items()
-        if field.validation_alias is None  # whose errors go by the alias: the variable itself
+        if field.validation_alias is None
     }
 
 

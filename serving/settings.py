@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from faceflow_ml.inference.session import Device
+from faceflow_ml.settings import variables
+from faceflow_ml.variables import check_variables, nearest
 from serving.handler import Task
 
 PREFIX = "FACEFLOW_SERVING_"
@@ -50,10 +52,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_unknown_settings(self) -> Self:
-        given = {name[len(PREFIX) :].lower() for name in os.environ if name.startswith(PREFIX)}
-        unknown = sorted(given - set(type(self).model_fields))
-        if unknown:
-            raise ValueError(f"there is no setting {PREFIX}{unknown[0].upper()}")
+        known = set(variables(type(self)).values())
+        # The prefix is the servers' alone; what lies beyond it may be somebody else's.
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                raise ValueError(f"there is no {name}; the nearest is {nearest(name, known)}")
+        check_variables(known)
         return self
 
     @model_validator(mode="after")

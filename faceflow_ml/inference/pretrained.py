@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from faceflow_ml.errors import SettingsError, WeightsError
 from faceflow_ml.files import atomic_write_bytes
+from faceflow_ml.variables import check_variables
 
 Kind = Literal["detector", "embedder", "aligner"]
 
@@ -137,8 +138,9 @@ def weights_dir() -> Path:
     """The folder of the default weights: ``$FACEFLOW_WEIGHTS``, or the one in the package.
 
     Raises:
-        SettingsError: the variable names no folder.
+        SettingsError: the variable names no folder, or its name is misspelt.
     """
+    check_variables({WEIGHTS_VARIABLE})
     chosen = os.environ.get(WEIGHTS_VARIABLE)
     if chosen and not Path(chosen).is_dir():
         raise SettingsError(

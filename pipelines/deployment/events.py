@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from faceflow_ml.errors import ConfigError
+from faceflow_ml.variables import check_variables
 from pipelines import DEFAULT_CONFIG
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.endpoints import EndpointDeployer
@@ -35,12 +36,13 @@ def handler(event: dict[str, Any], _context: object = None) -> dict[str, Any]:
     """Entry point of the Lambda function.
 
     Raises:
-        ConfigError: the configuration cannot be used.
+        ConfigError: the configuration cannot be used, or a variable is misspelt.
         BusyError: an update is going on; Lambda tries again.
     """
     import boto3
 
     try:
+        check_variables({CONFIG_VARIABLE, BUS_VARIABLE})
         config = load_pipeline_config(Path(os.environ.get(CONFIG_VARIABLE, str(DEFAULT_CONFIG))))
     except ConfigError as error:
         # One line, whatever Lambda makes of the exception.

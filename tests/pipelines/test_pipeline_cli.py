@@ -47,6 +47,9 @@ def test_the_deployer_logs_what_is_wrong_with_its_configuration(
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"{CONFIG_VARIABLE}: bad configuration {file}: ")
     assert "there is no colour" in line and "\n" not in line
+    monkeypatch.setenv("FACEFLOW_EVENT_BUSS", "faceflow-dev")
+    with pytest.raises(ConfigError, match="FACEFLOW_EVENT_BUSS; the nearest is FACEFLOW_EVENT_BUS"):
+        handler({})
 
 
 def test_nothing_is_deployed_yet(local_root: Path) -> None:

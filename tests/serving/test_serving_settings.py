@@ -14,7 +14,18 @@ from serving.__main__ import app
         ({"FACEFLOW_SERVING_PORT": "http"}, "FACEFLOW_SERVING_PORT is 'http'; it should be"),
         ({"SAGEMAKER_BIND_TO_PORT": "99999"}, "SAGEMAKER_BIND_TO_PORT is '99999'; it should be"),
         ({"FACEFLOW_SERVING_DEVICE": "tpu"}, "FACEFLOW_SERVING_DEVICE is 'tpu'; it should be "),
-        ({"FACEFLOW_SERVING_QUEUE": "1"}, "there is no setting FACEFLOW_SERVING_QUEUE"),
+        (
+            {"FACEFLOW_SERVING_QUEUE": "1"},
+            "there is no FACEFLOW_SERVING_QUEUE; the nearest is FACEFLOW_SERVING_QUEUE_SIZE\n",
+        ),
+        (
+            {"FACEFLOW_SERVIN_WORKERS": "1"},
+            "there is no FACEFLOW_SERVIN_WORKERS; the nearest is FACEFLOW_SERVING_WORKERS\n",
+        ),
+        (
+            {"FACEFLOW_WEIGHT": "models"},
+            "there is no FACEFLOW_WEIGHT; the nearest is FACEFLOW_WEIGHTS\n",
+        ),
         (
             {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "six"},
             "SAGEMAKER_MAX_PAYLOAD_IN_MB is 'six'; it should be a whole number",
