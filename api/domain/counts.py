@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.domain.models import Face, Photo, PhotoStatus, Record
+from api.domain.models import Photo, PhotoStatus, Record
 from api.repositories.records import Repository
 from api.repositories.table import Key, Put, Update
 from api.services import Services
@@ -104,12 +104,13 @@ def recount(services: Services, album_id: str) -> AlbumCounts:
     for photo in services.photos.all(pk):
         for name, number in contribution(photo).items():
             numbers[name] = numbers.get(name, 0) + number
-    faces: list[Face] = list(services.faces.all(pk))
+    faces = sum(1 for _ in services.faces.all(pk))
+    clusters = list(services.clusters.all(pk))
     counts = AlbumCounts(
         album_id=album_id,
-        faces=len(faces),
-        unassigned=sum(face.cluster is None for face in faces),
-        clusters=sum(1 for _ in services.clusters.all(pk)),
+        faces=faces,
+        unassigned=faces - sum(cluster.size for cluster in clusters),
+        clusters=sum(not cluster.hidden for cluster in clusters),
         **numbers,
     )
     services.table.write(Put(counts.key(), counts.to_item()))

@@ -24,7 +24,6 @@ from api.domain.rows import (
     RowWrite,
     counts_write,
     difference,
-    face_row,
     row_writes,
 )
 from api.domain.runs import MachineRun
@@ -276,20 +275,14 @@ def _keep_snapshot(services: Services, album: Album, outcome: Outcome, *, full: 
 
 
 def rebuild(services: Services, album: Album) -> People:
-    """Make the rows of clusters, and who faces are, anew from the log alone."""
+    """Make the rows of clusters anew from the log alone."""
     with services.memory.of(album.id).lock:
         ledger, _ = _caught_up(services, album)
         people = project(read_log(services, album), loader(services, album))
         pk = f"ALBUM#{album.id}"
         shown = {people.persons[code].id for code in people.alive()}
-        nobody = {people.table.face_id(int(face)) for face in people.unassigned()}
         rows = _rows(album, people, difference(People.nobody(), people))
         rows += [Delete(row.key()) for row in services.clusters.all(pk) if row.id not in shown]
-        rows += [
-            face_row(album, people, people.table.number[face.id])
-            for face in services.faces.all(pk)
-            if face.cluster is not None and face.id in nobody
-        ]
         if ledger.head is not None:
             _project(services, ledger.head, ledger.head, rows, album)
         return people

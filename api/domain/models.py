@@ -170,7 +170,10 @@ class Photo(Record):
 
 
 class Face(Record):
-    """A face of a photo; its id derives from the photo's content and its box."""
+    """A face of a photo; its id derives from the photo's content and its box.
+
+    Who it is, the people of the album know, see `domain.state`: one decision concerns thousands.
+    """
 
     prefix = "FACE#"
 
@@ -186,12 +189,6 @@ class Face(Record):
     row: int
     """Its row in the photo's vectors."""
     contract_id: str
-    cluster: str | None = None
-    """The person it is shown with; None: unassigned. Derived, see `domain.people`."""
-    confidence: float | None = None
-    """Probability in [0, 1] that it is this person."""
-    confirmed: bool = False
-    """A person said that it is this person. Derived, as ``cluster`` and ``confidence`` are."""
 
     def key(self) -> Key:
         return self.key_of(self.album_id, self.id)
@@ -202,15 +199,12 @@ class Face(Record):
         return Key(f"ALBUM#{album_id}", f"FACE#{face_id}")
 
     @staticmethod
-    def cluster_partition(album_id: str, cluster: str | None) -> str:
-        """Partition of GSI1 with the faces of a cluster, or of none."""
-        return f"ALBUM#{album_id}#FACE#{cluster or 'none'}"
+    def fresh_partition(album_id: str) -> str:
+        """Partition of GSI1 with the faces that the log of decisions has not brought yet."""
+        return f"ALBUM#{album_id}#FACE#none"
 
     def index_attributes(self) -> dict[str, str]:
-        return {
-            "gsi1pk": self.cluster_partition(self.album_id, self.cluster),
-            "gsi1sk": self.id,
-        }
+        return {"gsi1pk": self.fresh_partition(self.album_id), "gsi1sk": self.id}
 
 
 class Cluster(Record):
@@ -255,6 +249,8 @@ class JobKind(StrEnum):
     """Remove the originals of an album that keeps none."""
     DELETE_ALBUM = "deleteAlbum"
     """Of the account; its subject is the album."""
+    PUBLISH = "publish"
+    """Of the account: its corrections, to where the models are trained."""
 
 
 class JobState(StrEnum):

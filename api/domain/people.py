@@ -22,7 +22,7 @@ from api.domain.runs import NOBODY, MachineRun
 from api.domain.state import GONE, Floats, People, as_ids
 from api.domain.vectors import Vectors
 from api.errors import Conflict
-from api.repositories.table import PRESENT, Index, Update, query_index_all
+from api.repositories.table import PRESENT, Index, Update
 from api.services import Services
 from api.workflow.context import JobContext
 
@@ -183,20 +183,17 @@ def _grown(ledger: Ledger, faces: int) -> bool:
 
 
 def _new_faces(services: Services, album: Album, seen: People, vectors: Vectors) -> NewFaces:
-    """Faces of nobody that the log has not seen, in the order of their ids."""
+    """Faces that the log has not seen, in the order of their ids."""
     contract = services.engine.contract_id
-    # Of the faces of nobody most are known, so that only the others are made records of.
-    nobody = Face.cluster_partition(album.id, None)
-    items = list(query_index_all(services.table, Index.GSI1, nobody))
-    numbers = seen.table.number.find([item["id"] for item in items])
+    waiting = list(services.faces.index_all(Index.GSI1, Face.fresh_partition(album.id)))
+    numbers = seen.table.number.find([face.id for face in waiting])
     fresh: list[Face] = []
-    for item, number in zip(items, numbers.tolist(), strict=True):
+    for face, number in zip(waiting, numbers.tolist(), strict=True):
         if number < 0 or seen.cluster[number] == GONE:
-            face = Face.from_item(item)
             if face.contract_id == contract:
                 fresh.append(face)
-        elif seen.cluster[number] >= 0:
-            # Written again by whoever made it: it is somebody's, says the log.
+        else:
+            # Written again by whoever made it: the log knows it.
             services.table.write(face_row(album, seen, number))
     return NewFaces(
         ids=as_ids(face.id for face in fresh),

@@ -123,7 +123,7 @@ def _inherit(services: Services, photo: Photo, heir: Photo, faces: Sequence[Face
     ]
     moved: list[Put] = []
     for face in faces:
-        own = face.model_copy(update={"photo_id": heir.id, "cluster": None, "confidence": None})
+        own = face.model_copy(update={"photo_id": heir.id})
         moved.append(Put(own.key(), own.to_item()))
     room = 100 - len(writes)
     services.table.write_many(moved[room:])

@@ -1,4 +1,4 @@
-"""Rows of faces and clusters that show the people, written as what differs."""
+"""Rows of clusters that show the people, and of faces that have come, written as what differs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RowWrite = Put | Update | Delete
 class Difference:
     """What of the people changed.
 
-    faces: numbers of faces that are shown otherwise.
+    faces: numbers of faces that have come.
     clusters: ids of clusters whose row changes, appears or vanishes.
     """
 
@@ -31,7 +31,7 @@ def difference(before: People, after: People) -> Difference:
     """What changed between the people at two points of the log, the first no later."""
     n = len(before.cluster)
     was = _codes_in(after, before)[before.cluster]
-    touched = after.cluster >= 0  # rows of new faces begin as nobody's
+    touched = after.cluster >= 0
     touched[:n] = (
         (was != after.cluster[:n])
         | (before.confidence != after.confidence[:n])
@@ -43,8 +43,8 @@ def difference(before: People, after: People) -> Difference:
         old = {person.id: person for person in before.persons}
         alive = [after.persons[code] for code in after.alive()]
         clusters |= {person.id for person in alive if old.get(person.id) != person}
-    faces = np.flatnonzero(touched & (after.cluster != GONE))
-    return Difference(faces, tuple(sorted(clusters)))
+    come = n + np.flatnonzero(after.cluster[n:] != GONE)
+    return Difference(come, tuple(sorted(clusters)))
 
 
 def _persons(codes: Ints) -> list[int]:
@@ -83,25 +83,18 @@ def best_first(people: People, faces: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def face_row(album: Album, people: People, face: int) -> Update:
-    """The write that shows who a face is."""
-    person = people.person_of(face)
-    cluster = None if person is None else person.id
-    changes = {
-        "cluster": cluster,
-        "confidence": None if person is None else shown_confidence(people, face),
-        "confirmed": bool(people.confirmed[face]),
-        "gsi1pk": Face.cluster_partition(album.id, cluster),
-    }
-    return Update(Face.key_of(album.id, people.table.face_id(face)), changes, expect=PRESENT)
+    """The write that takes a face from among those that are new to the log."""
+    key = Face.key_of(album.id, people.table.face_id(face))
+    return Update(key, {"gsi1pk": None, "gsi1sk": None}, expect=PRESENT)
 
 
 def shown_confidence(people: People, face: int) -> float:
-    """A face's confidence as rows and clients have it."""
+    """A face's confidence as clients have it."""
     return rounded_confidence(float(people.confidence[face]))
 
 
 def rounded_confidence(confidence: float) -> float:
-    """A confidence as rows and clients have it."""
+    """A confidence as clients have it."""
     return round(confidence, 4)
 
 

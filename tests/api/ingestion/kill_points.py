@@ -15,7 +15,6 @@ import signal
 import sqlite3
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import cv2
 
 from api.domain import albums, uploads
-from api.domain.models import JobKind, JobState
+from api.domain.models import Album, JobKind, JobState
 from api.handlers import job_handlers
 from api.home import open_services
 from api.services import Services
@@ -32,6 +31,7 @@ from api.settings import Settings
 from api.workflow.context import RunOptions
 from api.workflow.runner import LocalWorkflow
 from tests.api.conftest import CardEngine
+from tests.api.groups import groups_of
 from tests.api.ingestion.conftest import photo_bytes
 
 USER = "alice"
@@ -136,13 +136,9 @@ def result(folder: Path, album_id: str) -> dict[str, Any]:
     connection = sqlite3.connect(folder / "faceflow.db")
     rows = connection.execute("SELECT sk, item FROM items WHERE pk = ?", (f"ALBUM#{album_id}",))
     found: dict[str, Any] = {}
-    groups: defaultdict[str | None, list[str]] = defaultdict(list)
     for sk, text in rows:
         item = json.loads(text)
         kind = sk.partition("#")[0]
-        if kind == "FACE":
-            groups[item.pop("cluster", None)].append(item["id"])
-            item.pop("gsi1pk")
         if kind in ("PHOTO", "FACE", "SHA", "DUPLICATE", "PAIR", "COUNTS"):
             found[sk] = item
         elif kind in ("DETECTION", "FRESH", "REMOVED"):
@@ -150,7 +146,11 @@ def result(folder: Path, album_id: str) -> dict[str, Any]:
         elif kind == "PHASHES":
             found["hashes"] = sorted(zip(item["photoIds"], item["hashes"], strict=True))
     connection.close()
-    found["groups"] = sorted(sorted(group) for group in groups.values())
+    services = open_services(settings(folder), CardEngine())
+    album = services.albums.get(Album.key_of(USER, album_id))
+    assert album is not None
+    found["groups"] = sorted(map(sorted, groups_of(services, album).values()))
+    close(services)
     objects = folder / "objects"
     for path in sorted(objects.rglob("*")):
         name = str(path.relative_to(objects))

@@ -31,6 +31,7 @@ from api.reembed import reembed_albums
 from api.workflow.reembedding import start_stale
 from api.workflow.runner import LocalWorkflow
 from tests.api.conftest import CardEngine
+from tests.api.groups import groups_of
 from tests.api.ingestion.conftest import photo_bytes
 from tests.api.ingestion.kill_points import OPTIONS, USER, Deadly, close, settings
 
@@ -118,9 +119,11 @@ def result(folder: Path, album_id: str) -> dict[str, Any]:
     album = services.albums.get(Album.key_of(USER, album_id))
     assert album is not None
     people = people_of(services, album)
+    groups = groups_of(services, album)
+    who = {face: cluster for cluster, faces in groups.items() for face in faces}
     rows = services.faces.all(f"ALBUM#{album_id}")
     found: dict[str, Any] = {"album": album.contract_id, "people": people.contract}
-    found["faces"] = {face.id: [face.contract_id, face.cluster] for face in rows}
+    found["faces"] = {face.id: [face.contract_id, who[face.id]] for face in rows}
     found["names"] = {row.id: row.label for row in services.clusters.all(f"ALBUM#{album_id}")}
     close(services)
     objects = folder / "objects"

@@ -28,6 +28,7 @@ from api.services import Services
 from api.settings import Settings
 from api.workflow import analysis, pictures
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
+from tests.api.groups import groups_of
 
 from .conftest import AlbumClient, photo_bytes
 
@@ -52,10 +53,9 @@ class Other:
 
 
 def _groups(services: Services, album: AlbumClient) -> dict[str | None, set[str]]:
-    groups: dict[str | None, set[str]] = {}
-    for face in services.faces.all(f"ALBUM#{album.id}"):
-        groups.setdefault(face.cluster, set()).add(face.id)
-    return groups
+    found = services.albums.get(Album.key_of("alice", album.id))
+    assert found is not None
+    return groups_of(services, found)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from api.services import Services
 from api.settings import Settings
 from api.workflow.runner import LocalWorkflow
 from tests.api.conftest import CardEngine
+from tests.api.groups import groups_of
 from tests.api.ingestion.conftest import photo_bytes
 
 USER = "alice"
@@ -86,19 +86,15 @@ def ingest(services: Services, album: Album) -> None:
 def result(services: Services, album: Album) -> dict[str, Any]:
     """Everything that counts of the album, but for names that are given by chance."""
     found: dict[str, Any] = {}
-    groups: defaultdict[str | None, list[str]] = defaultdict(list)
     for key, item in _rows(services, f"ALBUM#{album.id}"):
         kind, row = key.sk.partition("#")[0], dict(item)
-        if kind == "FACE":
-            groups[row.pop("cluster", None)].append(row["id"])
-            row.pop("gsi1pk")
         if kind in KEPT:
             found[key.sk] = row
         elif kind in LEFT_OVER:
             found[key.sk] = "left over"
         elif kind == "PHASHES":
             found["hashes"] = sorted(map(list, zip(row["photoIds"], row["hashes"], strict=True)))
-    found["groups"] = sorted(sorted(group) for group in groups.values())
+    found["groups"] = sorted(map(sorted, groups_of(services, album).values()))
     for info in services.objects.list_objects(f"tenant/{album.user_id}/{album.id}/"):
         if "/people/" not in info.key:
             found[info.key] = hashlib.sha256(services.objects.get(info.key)).hexdigest()

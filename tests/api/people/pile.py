@@ -19,11 +19,14 @@ from api.domain.state import GONE, People
 from api.home import open_services
 from api.ids import derived_id, new_id, now
 from api.objects import keys
+from api.repositories.table import Index
 from api.services import Services
 from api.settings import Settings
 
 DIMENSIONS = 512
 Row = tuple[str | None, float | None, bool]
+"""Cluster and confidence of a face, and whether a person confirmed it."""
+_NOBODY: Row = (None, None, False)
 
 
 class VectorsOnly:
@@ -40,6 +43,12 @@ class VectorsOnly:
 
     def embed(self, crops: NDArray[np.uint8]) -> None:
         raise AssertionError("there are no photos")
+
+
+def _row(people: People, face: int) -> Row:
+    person = people.person_of(face)
+    assert person is not None
+    return person.id, shown_confidence(people, face), bool(people.confirmed[face])
 
 
 def open_pile(data: Path, engine: VectorsOnly | None = None) -> Services:
@@ -119,14 +128,19 @@ class Pile:
         return project(log, loader(self.services, self.album))
 
     def face_rows(self) -> dict[str, Row]:
-        rows = self.services.faces.all(f"ALBUM#{self.album.id}")
-        return {face.id: (face.cluster, face.confidence, face.confirmed) for face in rows}
+        """Who the faces are that have a row."""
+        people = self.now()
+        rows = [face.id for face in self.services.faces.all(f"ALBUM#{self.album.id}")]
+        return {
+            face: _NOBODY if number < 0 or people.cluster[number] < 0 else _row(people, number)
+            for face, number in zip(rows, people.table.number.find(rows).tolist(), strict=True)
+        }
 
     def cluster_rows(self) -> dict[str, object]:
         return {row.id: row for row in self.services.clusters.all(f"ALBUM#{self.album.id}")}
 
     def groups(self) -> dict[str, set[str]]:
-        """Faces of each cluster, from the rows."""
+        """Faces of each cluster."""
         groups: dict[str, set[str]] = {}
         for face, (cluster, _, _) in self.face_rows().items():
             if cluster is not None:
@@ -143,20 +157,15 @@ class Pile:
     def check_rows(self) -> None:
         """The rows are what the log says."""
         people = self.replayed()
-        wanted: dict[str, Row] = {}
-        for k in range(len(people.table)):
-            if people.cluster[k] == GONE:
-                continue
-            person = people.person_of(k)
-            sure = None if person is None else shown_confidence(people, k)
-            wanted[people.table.face_id(k)] = (
-                None if person is None else person.id,
-                sure,
-                bool(people.confirmed[k]),
-            )
+        known = {
+            people.table.face_id(k): _row(people, k) if people.cluster[k] >= 0 else _NOBODY
+            for k in np.flatnonzero(people.cluster != GONE).tolist()
+        }
         rows = self.face_rows()
-        assert {face: rows[face] for face in wanted} == wanted
-        assert all(rows[face] == (None, None, False) for face in rows.keys() - wanted.keys())
+        fresh = Face.fresh_partition(self.album.id)
+        waiting = {face.id for face in self.services.faces.index_all(Index.GSI1, fresh)}
+        assert waiting == rows.keys() - known.keys()
+        assert rows == known | dict.fromkeys(waiting, _NOBODY)
         expected = {
             people.persons[c].id: cluster_row(self.album, people, c) for c in people.alive()
         }

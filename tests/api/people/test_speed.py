@@ -52,7 +52,7 @@ def _fill(services: Services, album: Album) -> None:
     names = [derived_id("cluster", str(k)) for k in range(PEOPLE)]
     # The rows of faces that nothing here touches are left out: nothing reads them either.
     rows = [
-        template.model_copy(update={"id": f, "photo_id": p, "cluster": names[w]})
+        template.model_copy(update={"id": f, "photo_id": p})
         for f, p, w in zip(faces, photos, who.tolist(), strict=True)
         if w < 3
     ]

@@ -173,6 +173,9 @@ def test_the_export_has_every_row_and_working_links(
 ) -> None:
     album = fill(client, alice, photos=2)
     wait_until_done(client, alice, album)
+    nobody = client.get(f"/albums/{album}/faces/unassigned", headers=alice).json()["faces"]
+    move = {"faces": [nobody[0]["id"]], "cluster": None}
+    client.post(f"/albums/{album}/faces/move", json=move, headers=alice).raise_for_status()
     document = client.get("/me/export", headers=alice).json()
     (found,) = document["albums"]
     photos = [row for row in found["rows"] if "links" in row and row["status"] == "done"]
@@ -181,6 +184,10 @@ def test_the_export_has_every_row_and_working_links(
         original = client.get(photo["links"]["original"])
         assert len(original.content) == photo["size"]
         assert client.get(photo["links"]["thumbnail"]).status_code == 200
+    shown = client.get(f"/albums/{album}/photos", headers=alice).json()["photos"]
+    who = {face["id"]: face["cluster"] for photo in shown for face in photo["faces"]}
+    faces = {row["id"]: row["cluster"] for row in found["rows"] if "landmarks" in row}
+    assert faces == who and None in who.values() and any(who.values())
     assert any(row.get("action") == "createAlbum" for row in document["account"])
     assert "passwordHash" not in str(document) and "gsi1pk" not in str(document)
 
