@@ -20,8 +20,9 @@ from api.routers.schemas.people import (
     LimitQuery,
     PeopleViews,
 )
+from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["faces"])
+router = APIRouter(tags=["faces"], route_class=JsonRoute)
 
 Id = Annotated[str, Field(pattern=ULID_PATTERN)]
 

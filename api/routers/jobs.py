@@ -12,8 +12,9 @@ from api.errors import Conflict, NotFound
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import Schema
 from api.routers.schemas.jobs import JobView
+from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 
 JobPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

@@ -19,9 +19,10 @@ from api.routers.schemas.shares import (
     SharesMade,
     ShareView,
 )
+from api.server.routes import JsonRoute
 from api.sharing import notify, shares
 
-router = APIRouter(tags=["shares"])
+router = APIRouter(tags=["shares"], route_class=JsonRoute)
 
 
 def _view(services: ServicesDep, share: Share) -> ShareView:
