@@ -11,7 +11,9 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from jwt import PyJWKClient
+from jwt import PyJWK, PyJWKClient
 from jwt.algorithms import OKPAlgorithm
 from ulid import ULID
 
@@ -34,6 +36,8 @@ from api.settings import Settings
 
 ROTATE_DAYS = 90
 _LEEWAY_SECONDS = 10
+_REMEMBERED = 1024
+"""Tokens; some 2 MB."""
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -56,6 +60,9 @@ class JwtVerifier:
         self._audience = audience
         self._keys = keys
         self._algorithms = algorithms
+        # A signature takes longer than most requests do otherwise, and whoever asks once asks
+        # again with the same token.
+        self._claims_of = lru_cache(_REMEMBERED)(self._decode)
 
     def verify(self, token: str) -> User:
         """The bearer of a token.
@@ -67,15 +74,9 @@ class JwtVerifier:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self._algorithms or not isinstance(header.get("kid"), str):
                 raise jwt.InvalidAlgorithmError
-            claims = jwt.decode(
-                token,
-                self._keys.get_signing_key(header["kid"]),
-                algorithms=self._algorithms,
-                issuer=self._issuer,
-                leeway=_LEEWAY_SECONDS,
-                # Checked below: Cognito has the audience in one of two claims.
-                options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": False},
-            )
+            claims = self._claims_of(token, self._keys.get_signing_key(header["kid"]))
+            if int(claims["exp"]) <= time.time() - _LEEWAY_SECONDS:
+                raise jwt.ExpiredSignatureError
         except jwt.ExpiredSignatureError:
             raise Unauthorized("the token has expired") from None
         except jwt.PyJWKClientConnectionError:
@@ -86,6 +87,20 @@ class JwtVerifier:
             raise Unauthorized("the token is not for this application")
         email = claims.get("email")
         return User(claims["sub"], email if isinstance(email, str) else None)
+
+    def _decode(self, token: str, key: PyJWK) -> Mapping[str, Any]:
+        """The claims, which hold as long as the key is published and until their end."""
+        return MappingProxyType(
+            jwt.decode(
+                token,
+                key,
+                algorithms=self._algorithms,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+                # Checked by `verify`: Cognito has the audience in one of two claims.
+                options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": False},
+            )
+        )
 
     def _is_for_us(self, claims: Mapping[str, Any]) -> bool:
         if claims.get("token_use", "access") not in ("access", "id"):

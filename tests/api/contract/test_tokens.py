@@ -222,6 +222,32 @@ def test_keys_of_the_local_issuer_rotate(local: LocalTokens) -> None:
     assert local.verify(before) == local.verify(after) == User("alice")
 
 
+def test_a_remembered_token_ends_with_its_time_and_with_its_key(
+    local: LocalTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    decode = jwt.decode
+
+    def counted(token: str, *args: Any, **options: Any) -> Any:
+        decoded.append(token)
+        return decode(token, *args, **options)
+
+    monkeypatch.setattr("jwt.decode", counted)
+    token = local.issue("alice")
+    assert [local.verify(token) for _ in range(3)] == [User("alice")] * 3
+    assert decoded == [token]
+    later = time.time() + 86400
+    with monkeypatch.context() as patch:
+        patch.setattr("api.jwt_tokens.time.time", lambda: later)
+        with pytest.raises(Unauthorized, match="expired"):
+            local.verify(token)
+    assert local.verify(token) == User("alice")
+    keys = local._verifier._keys
+    monkeypatch.setattr(keys, "get_signing_keys", lambda refresh=False: [])
+    with pytest.raises(Unauthorized, match="not valid"):
+        local.verify(token)
+
+
 def test_published_keys_hold_no_secret(local: LocalTokens) -> None:
     assert all("d" not in key for key in local.jwks()["keys"])
 
