@@ -23,6 +23,7 @@ from api.keyring import Keyring, load_keyring
 from api.objects.cloudfront_signer import CloudFrontSigner
 from api.objects.s3_store import Buckets, S3ObjectStore
 from api.objects.signer import Signer
+from api.published import Published
 from api.repositories.dynamo_table import DynamoTable
 from api.services import Services
 from api.settings import URL, Settings, log_unread, unread_variables
@@ -41,6 +42,7 @@ _CONNECTIONS = 50
 # As the services allow names.
 _TABLE = r"^[A-Za-z0-9_.-]{3,255}$"
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+_PLACE = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._@=+-]*)+$"
 _ENDPOINT = r"^[A-Za-z0-9](-?[A-Za-z0-9]){0,62}$"
 
 
@@ -83,6 +85,11 @@ class AwsSettings(BaseSettings):
     """The SQS queue of the other jobs."""
     event_bus: str | None = None
     """EventBridge bus that hears what happens in albums."""
+    corrections_uri: str | None = Field(
+        None, pattern=_PLACE, examples=["s3://faceflow-prod-models/corrections"]
+    )
+    """``CorrectionsUri`` of the retraining pipeline: corrections are published under it. None: they
+    are not."""
     sockets_url: str | None = Field(
         None, pattern=URL, examples=["https://ID.execute-api.REGION.amazonaws.com/STAGE"]
     )
@@ -170,6 +177,7 @@ def open_aws_services(
         mailer=made(mailer),
         tokens=load_tokens(settings),
         keyring=made(keyring),
+        published=_published(s3, aws.corrections_uri),
     )
 
 
@@ -209,6 +217,15 @@ def open_event_sink(
     if aws.event_bus is None:
         return None
     return EventBus((client or boto_clients())("events"), aws.event_bus)
+
+
+def _published(s3: Any, uri: str | None) -> Published | None:
+    if uri is None:
+        return None
+    bucket, _, place = uri.removeprefix("s3://").partition("/")
+    # Encrypted with the bucket's own key, which is that of the models.
+    store = S3ObjectStore(s3, Buckets(bucket, bucket, bucket, bucket))
+    return Published(store, f"{place}/export/")
 
 
 class _Deferred:

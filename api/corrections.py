@@ -1,4 +1,5 @@
-"""``python -m api export-corrections``: corrections as training data, of users who consent.
+"""Corrections as training data, of users who consent: ``python -m api export-corrections``, and
+what `workflow.publication` publishes.
 
 The format is that of docs/retraining.md: ``corrections.json``, ``faces.jsonl``, ``vectors.npy``,
 ``decisions.jsonl`` and ``crops/ALBUM/FACE.webp``. An export is whole: it takes the place of an
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +30,11 @@ from api.domain.models import Album, Face, Photo
 from api.domain.state import People
 from api.domain.statements import Statement, statements
 from api.domain.vectors import DIMENSIONS, read_vectors
+from api.earlier_export import DECISIONS, FACES, MANIFEST, VECTORS, Crop, EarlierExport
 from api.ids import derived_id, now
 from api.objects import keys
 from api.objects.store import ObjectMissing
+from api.published import pseudonyms
 from api.services import Services
 from api.workflow import analysis
 from faceflow_ml.errors import ImageError
@@ -38,7 +43,6 @@ from faceflow_ml.inference.alignment import align_faces
 from faceflow_ml.inference.images import load_image
 
 FORMAT, VERSION = "faceflow-corrections", 1
-MANIFEST = "corrections.json"
 _WEBP_QUALITY = 95
 
 _NO_VECTORS: NDArray[np.float32] = np.zeros((0, DIMENSIONS), np.float32)
@@ -48,13 +52,18 @@ _FaceRow = tuple[dict[str, Any], bytes, NDArray[np.float32]]
 
 @dataclass
 class Exported:
-    """How much was written; ``faces_left_out``: their photos' pixels are gone."""
+    """How much was written.
+
+    faces_left_out: faces whose photos' pixels are gone. faces_waiting: those that there was no time
+        to cut out.
+    """
 
     users: int = 0
     albums: int = 0
     faces: int = 0
     statements: int = 0
     faces_left_out: int = 0
+    faces_waiting: int = 0
 
 
 def export_corrections(services: Services, out: Path) -> Exported:
@@ -66,28 +75,55 @@ def export_corrections(services: Services, out: Path) -> Exported:
         ConfigError: ``out`` holds something else than an earlier export.
     """
     with atomic_folder(out, MANIFEST) as work:
-        return _Writer(services, work).write()
+        return CorrectionsWriter(services, work).write(consent.users(services))
 
 
-class _Writer:
-    def __init__(self, services: Services, folder: Path) -> None:
+class CorrectionsWriter:
+    """Writes an export into an empty folder.
+
+    Args:
+        earlier: what this has of a face is not made again.
+        seconds: to spend on cutting faces out of photos, of one photo at least.
+        tick: called before each photo is opened; may raise.
+
+    Attributes:
+        cut: faces that were cut out, and not taken from the earlier export.
+        sha256: of the files of the export, by their names.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        folder: Path,
+        *,
+        earlier: EarlierExport | None = None,
+        seconds: float = math.inf,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
         self._services = services
         self._folder = folder
+        self._earlier = earlier
+        self._seconds = seconds
+        self._tick = tick
+        self._spent = 0.0
         self._done = Exported()
         self._vectors: list[NDArray[np.float32]] = []
+        self.cut = 0
+        self.sha256: dict[str, str] = {}
 
-    def write(self) -> Exported:
+    def write(self, user_ids: Iterable[str]) -> Exported:
+        """Write what these users say, as far as they consent."""
         users = []
         with (
-            open(self._folder / "faces.jsonl", "w", encoding="utf-8") as faces,
-            open(self._folder / "decisions.jsonl", "w", encoding="utf-8") as decisions,
+            open(self._folder / FACES, "w", encoding="utf-8") as faces,
+            open(self._folder / DECISIONS, "w", encoding="utf-8") as decisions,
         ):
-            for user_id in consent.users(self._services):
+            for user_id in user_ids:
                 rows, said = self._of_user(user_id)
                 # Consent may have been withdrawn, or the account closed, while this was read.
                 if not consent.is_given(self._services, user_id):
                     continue
-                user = _pseudonym(self._services, user_id)
+                user = pseudonyms(self._services.keyring, user_id)[0]
                 users.append(user)
                 for row, crop, vector in rows:
                     self._keep(row, crop, vector)
@@ -98,17 +134,18 @@ class _Writer:
                 self._done.statements += len(said)
         self._done.users = len(users)
         stacked = np.stack(self._vectors) if self._vectors else np.zeros((0, DIMENSIONS))
-        np.save(self._folder / "vectors.npy", stacked.astype(np.float32))
+        np.save(self._folder / VECTORS, stacked.astype(np.float32))
+        self.sha256 = {
+            name: hashlib.sha256((self._folder / name).read_bytes()).hexdigest()
+            for name in (FACES, VECTORS, DECISIONS)
+        }
         manifest = {
             "format": FORMAT,
             "version": VERSION,
             "createdAt": now(),
             "users": sorted(users),
             **{name: count for name, count in asdict(self._done).items() if name != "users"},
-            "sha256": {
-                name: hashlib.sha256((self._folder / name).read_bytes()).hexdigest()
-                for name in ("faces.jsonl", "vectors.npy", "decisions.jsonl")
-            },
+            "sha256": self.sha256,
         }
         atomic_write_text(self._folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         return self._done
@@ -130,13 +167,15 @@ class _Writer:
             said += [(album.id, one) for one in statements(log, loader(services, album), others)]
         said += [("", one) for one in _linked(albums.values(), people)]
         wanted = {face for _, one in said for face in (*one.first, *one.second)}
+        waited = self._done.faces_waiting
         rows = []
         for album in albums.values():
             found = list(self._faces(album, people[album.id], wanted))
             self._done.albums += bool(found)
             rows += found
         there = {row["face"] for row, _, _ in rows}
-        self._done.faces_left_out += len(wanted - there)
+        waiting = self._done.faces_waiting - waited
+        self._done.faces_left_out += len(wanted - there) - waiting
         return rows, [line for album, one in said if (line := _said(album, one, there))]
 
     def _faces(self, album: Album, people: People, wanted: set[str]) -> Iterator[_FaceRow]:
@@ -150,21 +189,62 @@ class _Writer:
         switching = next(iter(waiting), None) is not None
         for photo_id, faces in by_photo.items():
             photo = self._services.photos.get(Photo.key_of(album.id, photo_id))
-            pixels = None if photo is None else self._pixels(photo)
-            if photo is None or pixels is None:
+            if photo is None:
                 continue
-            key = keys.vectors(album.user_id, album.id, photo_id)
-            vectors = _NO_VECTORS if switching else read_vectors(self._services, key)
-            scale = pixels.shape[1] / (photo.width or pixels.shape[1])
-            for face in faces:
-                landmarks = np.array(face.landmarks, np.float32)
-                crop = align_faces(pixels, landmarks[None] * scale)[0]
-                row = _row(
-                    album, photo, face, people, float(np.hypot(*(landmarks[1] - landmarks[0])))
-                )
-                row["resolution"] = round(min(1.0, scale), 4)
-                none = np.zeros(DIMENSIONS, np.float32)
-                yield row, _webp(crop), vectors[face.row] if face.row < len(vectors) else none
+            self._tick()
+            rows = [_row(album, photo, face, people) for face in faces]
+            crops = self._crops(photo, faces, rows)
+            vectors = self._vectors_of(photo, faces, rows, switching=switching)
+            for row, crop, vector in zip(rows, crops, vectors, strict=True):
+                if crop is not None:
+                    row["resolution"] = crop.resolution
+                    yield row, crop.webp, vector
+
+    def _crops(
+        self, photo: Photo, faces: Sequence[Face], rows: Sequence[dict[str, Any]]
+    ) -> list[Crop | None]:
+        """Aligned faces: those of the earlier export, the others cut out if there is time."""
+        found = [self._earlier.crop(row) if self._earlier else None for row in rows]
+        if None not in found:
+            return found
+        if self.cut and self._spent >= self._seconds:
+            self._done.faces_waiting += found.count(None)
+            return found
+        began = time.monotonic()
+        pixels = self._pixels(photo)
+        if pixels is None:
+            return found
+        scale = pixels.shape[1] / (photo.width or pixels.shape[1])
+        for k, face in enumerate(faces):
+            if found[k] is None:
+                landmarks = np.array(face.landmarks, np.float32)[None] * scale
+                webp = _webp(align_faces(pixels, landmarks)[0])
+                found[k] = Crop(webp, round(min(1.0, scale), 4))
+                self.cut += 1
+        self._spent += time.monotonic() - began
+        return found
+
+    def _vectors_of(
+        self,
+        photo: Photo,
+        faces: Sequence[Face],
+        rows: Sequence[dict[str, Any]],
+        *,
+        switching: bool,
+    ) -> list[NDArray[np.float32]]:
+        """(512,) of each face; zeros for none."""
+        earlier = [self._earlier.vector(row) if self._earlier else None for row in rows]
+        kept = [vector for vector in earlier if vector is not None]
+        if switching or len(kept) == len(rows):
+            own = _NO_VECTORS
+        else:
+            key = keys.vectors(photo.user_id, photo.album_id, photo.id)
+            own = read_vectors(self._services, key)
+        none = np.zeros(DIMENSIONS, np.float32)
+        return [
+            vector if vector is not None else own[face.row] if face.row < len(own) else none
+            for face, vector in zip(faces, earlier, strict=True)
+        ]
 
     def _pixels(self, photo: Photo) -> NDArray[np.uint8] | None:
         """The original as it was analysed; the thumbnail in its place if it is gone."""
@@ -181,10 +261,12 @@ class _Writer:
             return None
 
 
-def _row(album: Album, photo: Photo, face: Face, people: People, eyes: float) -> dict[str, Any]:
+def _row(album: Album, photo: Photo, face: Face, people: People) -> dict[str, Any]:
+    """A line of faces.jsonl, without what is known of the crop only."""
     number = people.table.number.get(face.id)
     person = None if number is None else people.person_of(number)
     place = ",".join([photo.sha256 or photo.id, *(str(round(value)) for value in face.box)])
+    left, right = np.array(face.landmarks[:2], np.float32)
     return {
         "face": face.id,
         "album": album.id,
@@ -197,7 +279,7 @@ def _row(album: Album, photo: Photo, face: Face, people: People, eyes: float) ->
         "contract": face.contract_id,
         "score": round(face.score, 4),
         "quality": round(face.quality, 4),
-        "eyePx": round(eyes, 2),
+        "eyePx": round(float(np.hypot(*(right - left))), 2),
         "crop": f"crops/{album.id}/{face.id}.webp",
     }
 
@@ -233,10 +315,6 @@ def _said(album: str, one: Statement, there: set[str]) -> dict[str, Any] | None:
         "first": first,
         "second": second,
     }
-
-
-def _pseudonym(services: Services, user_id: str) -> str:
-    return services.keyring.sign("corrections-export", user_id)[:16]
 
 
 def _webp(crop: NDArray[np.uint8]) -> bytes:

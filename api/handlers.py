@@ -14,6 +14,7 @@ from api.sharing.archive import build_archive
 from api.sharing.notify import send_mail
 from api.workflow.context import Handler, Handlers, JobContext, JobInterrupted
 from api.workflow.ingestion import ingest
+from api.workflow.publication import publish
 from api.workflow.reembedding import reembed
 
 _HANDLERS: Handlers = {
@@ -22,6 +23,7 @@ _HANDLERS: Handlers = {
     JobKind.ERASE: erase,
     JobKind.INGEST: ingest,
     JobKind.MAIL: send_mail,
+    JobKind.PUBLISH: publish,
     JobKind.PURGE: purge_album,
     JobKind.RECLUSTER: run_recluster,
     JobKind.REEMBED: reembed,

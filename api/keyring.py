@@ -31,6 +31,10 @@ class Keyring:
         """The signature in hexadecimal."""
         return _sign(self._keys[0], purpose, message)
 
+    def signatures(self, purpose: str, message: str) -> list[str]:
+        """The signatures of every key, that of `sign` first."""
+        return [_sign(key, purpose, message) for key in self._keys]
+
     def is_valid(self, purpose: str, message: str, signature: str) -> bool:
         """Is the signature of one of the keys?"""
         given = signature.encode(errors="replace")

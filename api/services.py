@@ -13,6 +13,7 @@ from api.engine.engine import FaceEngine
 from api.keyring import Keyring
 from api.objects.signer import Signer
 from api.objects.store import ObjectStore
+from api.published import Published
 from api.repositories.records import Repository
 from api.repositories.table import Table
 from api.settings import Settings
@@ -31,6 +32,8 @@ class Services:
     mailer: Mailer
     tokens: Tokens
     keyring: Keyring
+    published: Published | None = None
+    """Where corrections go to be trained on; None: nowhere by themselves."""
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @cached_property

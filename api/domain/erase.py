@@ -1,4 +1,4 @@
-"""Erasing an account: every row and object of a user, shares and mails included.
+"""Erasing an account: every row and object of a user, with shares, mails and published corrections.
 
 The account is closed first, so that nothing new comes; then its jobs are ended, its rows removed,
 then its objects: whoever still writes an object finds that its row is gone and removes it again.
@@ -8,6 +8,7 @@ What is needed to go on after a crash goes last, in one transaction with the rec
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 from api.domain.models import Album, Cluster, Face, Job, JobKind, Photo, Record
@@ -16,6 +17,8 @@ from api.domain.share_models import Share
 from api.errors import Conflict
 from api.ids import is_id, now
 from api.objects import keys
+from api.objects.store import ObjectInfo
+from api.published import pseudonyms
 from api.repositories.records import Repository
 from api.repositories.table import PRESENT, Check, ConditionFailed, Delete, Index, Key, Put
 from api.services import Services
@@ -125,7 +128,10 @@ def _sweep(context: JobContext, kept: set[Key]) -> int:
     account = [Key(f"USER#{user_id}", sk) for sk in services.table.sort_keys(f"USER#{user_id}")]
     rows = [key for key in account if key not in kept]
     services.table.write_many([Delete(key) for key in rows])
-    return removed + len(rows) + services.objects.delete_prefix(keys.user_prefix(user_id))
+    removed += services.objects.delete_prefix(keys.user_prefix(user_id))
+    if services.published is not None:
+        removed += services.published.remove(pseudonyms(services.keyring, user_id))
+    return removed + len(rows)
 
 
 def albums_of(services: Services, user_id: str) -> list[str]:
@@ -145,6 +151,12 @@ def albums_of(services: Services, user_id: str) -> list[str]:
     return sorted(album_id for album_id in found if is_id(album_id))
 
 
+def _objects(services: Services, user_id: str) -> Iterator[ObjectInfo]:
+    yield from services.objects.list_objects(keys.user_prefix(user_id))
+    if services.published is not None:
+        yield from services.published.archives(pseudonyms(services.keyring, user_id))
+
+
 def _count(services: Services, user_id: str) -> Erased:
     albums = albums_of(services, user_id)
     kinds: dict[str, int] = dict.fromkeys(
@@ -158,7 +170,7 @@ def _count(services: Services, user_id: str) -> Erased:
             if prefix in kinds:
                 kinds[prefix] += 1
     objects = size = 0
-    for info in services.objects.list_objects(keys.user_prefix(user_id)):
+    for info in _objects(services, user_id):
         objects, size = objects + 1, size + info.size
     return Erased(
         albums=len(albums),

@@ -21,6 +21,7 @@ from api.lambdas import runtime
 from api.lambdas.telemetry import Event, logger, observed
 from api.sharing.feedback import note_feedback
 from api.sharing.notify import resume_mails
+from api.workflow.publication import start_publication
 from api.workflow.reembedding import start_stale
 
 
@@ -37,8 +38,8 @@ def _jobs(event: Event, context: LambdaContext) -> Any:
 
 
 def _handle(opened: runtime.Runtime, body: str, deadline: float) -> None:
-    """One message: a job; a piece of work, ``sweep`` for what was left behind or ``stale`` for
-    albums of another embedder; an event; a report of mail.
+    """One message: a job; a piece of work, ``sweep`` for what was left behind, ``stale`` for albums
+    of another embedder or ``corrections`` to publish them; an event; a report of mail.
 
     Raises:
         ValueError: it is of no kind that is known.
@@ -54,6 +55,8 @@ def _handle(opened: runtime.Runtime, body: str, deadline: float) -> None:
             resume_mails(services, workflow)
         case {"work": "stale"}:
             start_stale(services, workflow, every=True)
+        case {"work": "corrections"}:
+            start_publication(services, workflow)
         case {"detail-type": "Embedding Contract Change"}:
             # Functions that are warm may take the old embedder for the one that answers.
             workflow.send({"work": "stale"}, CONTRACT_SECONDS * 2)

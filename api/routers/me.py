@@ -14,6 +14,7 @@ from api.domain.models import JobState
 from api.domain.receipts import Receipt
 from api.errors import NotFound, Unavailable
 from api.routers.schemas.base import Schema
+from api.workflow.publication import request_publication
 
 router = APIRouter(tags=["account"])
 
@@ -107,10 +108,13 @@ def get_account(services: ServicesDep, user: UserDep) -> Account:
 
 
 @router.put("/me/consent", operation_id="setConsent")
-def set_consent(services: ServicesDep, user: UserDep, wanted: Consent) -> Consent:
+def set_consent(
+    services: ServicesDep, workflow: WorkflowDep, user: UserDep, wanted: Consent
+) -> Consent:
     """Let corrections train the models, or stop letting them; nobody consents by default."""
     change = consent.give if wanted.training else consent.withdraw
     change(services, user.id)
+    request_publication(services, workflow, user.id)
     return wanted
 
 

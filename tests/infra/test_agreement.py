@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.infra.terraform import resources
 from tests.infra.uses import USES
 
 CONFIG = Path(__file__).parents[2] / "configs/pipeline/default.yaml"
+WEEKLY = Path(__file__).parents[1] / "pipelines/golden/retraining.json"
 OWN = {
     # Of the stores on AWS, see docs/infra.md.
     "FACEFLOW_TABLE",
@@ -33,6 +35,7 @@ OWN = {
     "FACEFLOW_EXPORTS_BUCKET",
     "FACEFLOW_KMS_KEY",
     "FACEFLOW_CDN_URL",
+    "FACEFLOW_CORRECTIONS_URI",
     "FACEFLOW_JOBS_QUEUE_URL",
     "FACEFLOW_STATE_MACHINE_ARN",
     "FACEFLOW_EVENT_BUS",
@@ -163,6 +166,28 @@ def test_weekly_retraining_is_the_schedule_of_the_command(production: dict[str, 
     assert target["arn"].endswith(f":pipeline/{weekly.name}")
 
 
+def test_corrections_are_published_where_they_are_read(production: dict[str, Any]) -> None:
+    uri = environment(production, "jobs")["FACEFLOW_CORRECTIONS_URI"]
+    assert environment(production, "api")["FACEFLOW_CORRECTIONS_URI"] == uri
+    weekly = one(production, "aws_scheduler_schedule", "retrain")
+    (parameters,) = weekly["target"][0]["sagemaker_pipeline_parameters"]
+    given = {one["name"]: one["value"] for one in parameters["pipeline_parameter"]}
+    assert given == {"CorrectionsUri": uri}
+    definition = json.loads(WEEKLY.read_text())
+    assert given.keys() <= {parameter["Name"] for parameter in definition["Parameters"]}
+
+    nightly = one(production, "aws_scheduler_schedule", "corrections")
+    (target,) = nightly["target"]
+    assert json.loads(target["input"]) == {"work": "corrections"}
+    assert target["arn"].endswith(":faceflow-prod-jobs")
+    at, then = (
+        re.findall(r"\d+|\?|\*|MON", made["schedule_expression"]) for made in (nightly, weekly)
+    )
+    assert at[2:5] == ["*", "*", "?"], "every day, within the days that the reader allows"
+    window = nightly["flexible_time_window"][0]["maximum_window_in_minutes"]
+    assert (int(then[1]) - int(at[1])) * 60 - window >= 120, "before the pipeline reads"
+
+
 def test_approval_deploys(production: dict[str, Any]) -> None:
     rule = one(production, "aws_cloudwatch_event_rule", "model_approved")
     pattern = json.loads(rule["event_pattern"])
@@ -216,6 +241,8 @@ def test_functions_may_do_what_they_do(production: dict[str, Any]) -> None:
         kind: environment(production, "api")[f"FACEFLOW_{kind.upper()}_BUCKET"]
         for kind in ("raw", "derived", "embeddings", "exports")
     }
+    corrections = environment(production, "jobs")["FACEFLOW_CORRECTIONS_URI"]
+    buckets["models"] = corrections.split("/")[2]
     for function, uses in USES.items():
         policy = one(production, "aws_iam_role_policy", f'function["{function}"]')["policy"]
         allowed = [

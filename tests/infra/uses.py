@@ -12,7 +12,8 @@ ACTIONS = {
 }
 """What IAM calls operations that have no name of their own there."""
 
-_LISTS = {f"s3:ListBucket {bucket}" for bucket in ("raw", "derived", "embeddings", "exports")}
+_BUCKETS = ("raw", "derived", "embeddings", "exports")
+_LISTS = {f"s3:ListBucket {bucket}" for bucket in _BUCKETS}
 
 USES: dict[str, set[str]] = {
     "ingest": {
@@ -53,16 +54,21 @@ USES: dict[str, set[str]] = {
         "states:DescribeExecution",
         "states:StartExecution",
     },
-    "jobs": _LISTS
-    | {f"s3:ListBucketVersions {bucket}" for bucket in ("raw", "derived", "embeddings", "exports")}
-    | {
-        f"s3:ListBucketMultipartUploads {bucket}"
-        for bucket in ("raw", "derived", "embeddings", "exports")
-    }
-    | {
+    "jobs": {
         f"s3:{action} {bucket}"
-        for action in ("DeleteObject", "DeleteObjectVersion")
-        for bucket in ("raw", "derived", "embeddings", "exports")
+        for action in (
+            "DeleteObject",
+            "DeleteObjectVersion",
+            "ListBucket",
+            "ListBucketMultipartUploads",
+            "ListBucketVersions",
+        )
+        # Published corrections lie in the bucket of the models.
+        for bucket in (*_BUCKETS, "models")
     }
+    | {"s3:GetObject models", "s3:PutObject models"}
+    # Photos and vectors, of which corrections are published.
+    | {"s3:GetObject raw", "s3:GetObject embeddings"}
+    | {"s3:GetObject derived", "s3:PutObject derived"}
     | {"sqs:SendMessage", "states:StartExecution", "states:StopExecution"},
 }

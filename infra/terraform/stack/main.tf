@@ -33,6 +33,7 @@ locals {
     FACEFLOW_EMBEDDINGS_BUCKET   = module.s3.buckets["embeddings"]
     FACEFLOW_EXPORTS_BUCKET      = module.s3.buckets["exports"]
     FACEFLOW_KMS_KEY             = module.s3.kms_key_arn
+    FACEFLOW_CORRECTIONS_URI     = module.sagemaker.corrections_uri
     FACEFLOW_CDN_URL             = module.cf.url
     FACEFLOW_JOBS_QUEUE_URL      = module.events.queue_urls["jobs"]
     FACEFLOW_STATE_MACHINE_ARN   = module.events.state_machine_arn
@@ -110,6 +111,7 @@ module "iam" {
   data_key_arn      = module.s3.kms_key_arn
   models_bucket_arn = module.sagemaker.models_bucket_arn
   models_key_arn    = module.sagemaker.kms_key_arn
+  corrections_uri   = module.sagemaker.corrections_uri
   queue_arns        = module.events.queue_arns
   state_machine_arn = module.events.state_machine_arn
   event_bus_arn     = module.events.event_bus_arn
@@ -143,10 +145,12 @@ module "events" {
   pipeline_arn     = module.sagemaker.pipeline_arn
   retrain_schedule = var.retrain_schedule
   retrain_enabled  = var.retrain_enabled
-  sizes            = var.sizes
-  processing       = var.processing
-  mail_domain      = var.mail_domain
-  log_days         = var.log_days
+  # The pipeline reads where the application publishes, whatever its own default is.
+  retrain_parameters = { CorrectionsUri = module.sagemaker.corrections_uri }
+  sizes              = var.sizes
+  processing         = var.processing
+  mail_domain        = var.mail_domain
+  log_days           = var.log_days
 }
 
 module "api" {

@@ -95,6 +95,10 @@ run "ingestion" {
     error_message = "what was left behind is looked for"
   }
   assert {
+    condition     = jsondecode(aws_scheduler_schedule.corrections.target[0].input).work == "corrections" && aws_scheduler_schedule.corrections.schedule_expression == "cron(0 0 * * ? *)"
+    error_message = "corrections are published every night"
+  }
+  assert {
     condition     = module.function["detect"].name == "faceflow-dev-detect"
     error_message = "functions have the names that roles know"
   }
@@ -124,6 +128,17 @@ run "refuses_small_above_large" {
     sizes = { small_photos = 100, large_photos = 50 }
   }
   expect_failures = [var.sizes]
+}
+
+run "refuses_an_unknown_night" {
+  command = plan
+  module {
+    source = "./modules/events"
+  }
+  variables {
+    corrections_schedule = "every night"
+  }
+  expect_failures = [var.corrections_schedule]
 }
 
 run "refuses_an_unknown_schedule" {

@@ -15,6 +15,7 @@ variables {
   data_key_arn      = "arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-1111-1111-111111111111"
   models_key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-1111-1111-111111111111"
   models_bucket_arn = "arn:aws:s3:::models"
+  corrections_uri   = "s3://models/faceflow/corrections"
   bucket_arns = {
     raw        = "arn:aws:s3:::raw"
     derived    = "arn:aws:s3:::derived"
@@ -61,6 +62,22 @@ run "roles" {
     error_message = "detecting deletes no originals"
   }
   assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.function["jobs"].policy).Statement :
+      alltrue([for resource in statement.Resource : resource == "arn:aws:s3:::models/faceflow/corrections/export/*"]) ||
+      try(statement.Condition.StringLike["s3:prefix"] == ["faceflow/corrections/export/*"], false)
+      if strcontains(jsonencode(statement.Resource), "arn:aws:s3:::models")
+    ])
+    error_message = "of the models' bucket, jobs touch published corrections alone"
+  }
+  assert {
+    condition = alltrue([
+      for name, policy in aws_iam_role_policy.function :
+      name == "jobs" || !strcontains(policy.policy, "arn:aws:s3:::models")
+    ])
+    error_message = "no other function touches it"
+  }
+  assert {
     condition     = !strcontains(aws_iam_role_policy.function["sockets"].policy, "s3:")
     error_message = "connections touch no photos"
   }
@@ -87,6 +104,17 @@ run "refuses_another_service" {
     table_arn = "arn:aws:s3:::table"
   }
   expect_failures = [var.table_arn]
+}
+
+run "refuses_a_place_without_a_bucket" {
+  command = plan
+  module {
+    source = "./modules/iam"
+  }
+  variables {
+    corrections_uri = "corrections"
+  }
+  expect_failures = [var.corrections_uri]
 }
 
 run "refuses_missing_buckets" {

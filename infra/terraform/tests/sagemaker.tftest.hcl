@@ -35,6 +35,17 @@ run "registry" {
     error_message = "tags never move, images are encrypted"
   }
   assert {
+    condition     = output.corrections_uri == "s3://faceflow-dev-models-111122223333/corrections"
+    error_message = "corrections lie beside the models"
+  }
+  assert {
+    condition = anytrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.models.rule :
+      rule.filter[0].prefix == "corrections/" && rule.noncurrent_version_expiration[0].noncurrent_days == 1
+    ])
+    error_message = "corrections that were replaced do not stay"
+  }
+  assert {
     condition     = length(aws_appautoscaling_target.endpoint) == 0
     error_message = "what does not exist yet does not scale"
   }

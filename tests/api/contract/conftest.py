@@ -108,6 +108,11 @@ def open_account(
     buckets = Buckets(*(f"{name}-{kind}" for kind in ("raw", "derived", "embeddings", "exports")))
     for bucket in buckets.all():
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    # Where corrections go: of the models, with versions as Terraform has it.
+    s3.create_bucket(
+        Bucket=f"{name}-models", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    s3.put_bucket_versioning(Bucket=f"{name}-models", VersioningConfiguration={"Status": "Enabled"})
     emulator.client("sesv2").create_email_identity(EmailIdentity="example.com")
     edge = Edge(s3, buckets, {name: key.public_key() for name, key in distribution_keys.items()})
     private_keys = {
@@ -130,6 +135,7 @@ def open_account(
         url_signer_secret=next(iter(secrets.values())),
         detection_endpoint="detection",
         embedding_endpoint="embedding",
+        corrections_uri=f"s3://{name}-models/corrections",
     )
     yield Account(emulator, edge, settings, secrets)
     edge.stop()

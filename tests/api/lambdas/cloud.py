@@ -361,6 +361,7 @@ def _recording(emulator: Any, aws: Any, seen: set[str], service: str) -> Any:
     kinds = {
         getattr(aws, f"{kind}_bucket"): kind for kind in ("raw", "derived", "embeddings", "exports")
     }
+    kinds[aws.corrections_uri.split("/")[2]] = "models"
 
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
         if service == "dynamodb":  # every function may

@@ -93,6 +93,7 @@ module "iam" {
   data_key_arn      = module.s3.kms_key_arn
   models_bucket_arn = "${local.arn}:s3:::faceflow-dev-models-${local.context.account_id}"
   models_key_arn    = module.ddb.kms_key_arn
+  corrections_uri   = "s3://faceflow-dev-models-${local.context.account_id}/corrections"
   queue_arns = {
     for name in ["ingestion", "jobs", "ingestion-dead", "jobs-dead"] :
     name => "${local.arn}:sqs:${local.here}:faceflow-dev-${name}"

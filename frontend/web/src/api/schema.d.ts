@@ -1661,7 +1661,7 @@ export interface components {
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "ingest" | "recluster" | "reembed" | "archive" | "erase" | "mail" | "purge" | "deleteAlbum";
+        JobKind: "ingest" | "recluster" | "reembed" | "archive" | "erase" | "mail" | "purge" | "deleteAlbum" | "publish";
         /**
          * JobPage
          * @description Part of a list of jobs.

@@ -137,6 +137,33 @@ resource "aws_scheduler_schedule" "retrain" {
   }
 }
 
+# Every night corrections follow consent: long before the pipeline reads them, and however rarely it does.
+resource "aws_scheduler_schedule" "corrections" {
+  name                         = "${local.prefix}-corrections"
+  description                  = "Publishes people's corrections for the retraining"
+  schedule_expression          = var.corrections_schedule
+  schedule_expression_timezone = "UTC"
+  kms_key_arn                  = var.kms_key_arn
+
+  flexible_time_window {
+    mode                      = "FLEXIBLE"
+    maximum_window_in_minutes = 15
+  }
+
+  target {
+    arn      = local.queue_arns["jobs"]
+    role_arn = var.service_role_arns["scheduler"]
+    input    = jsonencode({ work = "corrections" })
+    retry_policy {
+      maximum_event_age_in_seconds = 3600
+      maximum_retry_attempts       = 3
+    }
+    dead_letter_config {
+      arn = local.queue_arns["jobs-dead"]
+    }
+  }
+}
+
 # What crashed processes left behind is started again: jobs whose message never came, mails.
 resource "aws_scheduler_schedule" "sweep" {
   name                = "${local.prefix}-sweep"

@@ -93,6 +93,16 @@ variable "retrain_schedule" {
   }
 }
 
+variable "corrections_schedule" {
+  description = "When corrections are published, UTC: hours before the retraining, and at least every other day, or it refuses them."
+  type        = string
+  default     = "cron(0 0 * * ? *)"
+  validation {
+    condition     = can(regex("^(cron\\([^ ]+( [^ ]+){5}\\)|rate\\([0-9]+ (minute|hour|day)s?\\))$", var.corrections_schedule))
+    error_message = "corrections_schedule must be cron(minutes hours day month weekday year) or rate(n days)."
+  }
+}
+
 variable "retrain_enabled" {
   description = "Does the schedule start anything?"
   type        = bool

@@ -7,6 +7,10 @@ locals {
   table   = [var.table_arn, "${var.table_arn}/index/*"]
   objects = { for name, arn in var.bucket_arns : name => "${arn}/tenant/*" }
 
+  # What the application publishes: BUCKET/PLACE/export, and the same without the bucket.
+  published        = "${trimprefix(var.corrections_uri, "s3://")}/export"
+  published_prefix = join("/", slice(split("/", local.published), 1, length(split("/", local.published))))
+
   read_table  = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"]
   write_table = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
   read_object = ["s3:GetObject"]
@@ -93,6 +97,17 @@ locals {
       { actions = concat(local.read_object, local.upload, ["s3:DeleteObject", "s3:DeleteObjectVersion"]), resources = local.all_buckets },
       { actions = ["s3:ListBucketVersions"], resources = values(var.bucket_arns) },
       { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },
+      # Corrections are published beside the models, and taken away with every version.
+      {
+        actions   = concat(local.read_object, local.upload, ["s3:DeleteObject", "s3:DeleteObjectVersion"])
+        resources = ["${local.arn}:s3:::${local.published}/*"]
+      },
+      {
+        actions    = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"]
+        resources  = [var.models_bucket_arn]
+        conditions = { StringLike = { "s3:prefix" = ["${local.published_prefix}/*"] } }
+      },
+      { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [var.models_key_arn] },
     ])
     deploy = concat(local.publish, [
       {

@@ -52,6 +52,15 @@ variable "models_key_arn" {
   }
 }
 
+variable "corrections_uri" {
+  description = "Where corrections are published, under export/: a place in the bucket of models."
+  type        = string
+  validation {
+    condition     = can(regex("^s3://[a-z0-9.-]+(/[A-Za-z0-9_.-]+)+$", var.corrections_uri))
+    error_message = "corrections_uri must be s3://BUCKET/PLACE."
+  }
+}
+
 variable "queue_arns" {
   description = "Queues."
   type        = map(string)

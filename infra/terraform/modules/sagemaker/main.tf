@@ -2,6 +2,10 @@
 # run --sagemaker`, the endpoints from an approval of a model: both change with every model, which
 # Terraform must not undo.
 
+locals {
+  corrections = "corrections"
+}
+
 resource "aws_kms_key" "models" {
   description             = "${local.prefix}: training data, models, Studio"
   enable_key_rotation     = true
@@ -64,6 +68,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "models" {
     }
     noncurrent_version_expiration {
       noncurrent_days = 90
+    }
+  }
+  # People's corrections, which they may take back: what was replaced does not stay.
+  rule {
+    id     = "corrections"
+    status = "Enabled"
+    filter {
+      prefix = "${local.corrections}/"
+    }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+    expiration {
+      expired_object_delete_marker = true
     }
   }
 }

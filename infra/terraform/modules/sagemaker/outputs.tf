@@ -8,6 +8,11 @@ output "models_bucket_arn" {
   value       = "arn:${var.context.partition}:s3:::${aws_s3_bucket.models.bucket}"
 }
 
+output "corrections_uri" {
+  description = "Where the application publishes corrections and the weekly pipeline reads them: its CorrectionsUri."
+  value       = "s3://${aws_s3_bucket.models.bucket}/${local.corrections}"
+}
+
 output "kms_key_arn" {
   description = "Its key."
   value       = aws_kms_key.models.arn
