@@ -4,6 +4,7 @@ versions. ``python -m api restore``; when to use it stands in RUNBOOK.md.
 What is there stays as it is, so that nothing written since is lost, and the command may run again
 after an interruption. What people had erased stays erased: erasing an account or an album removes
 every version of its objects, so rows of an album that has no version left are not brought back.
+Nor is consent to training: it may have been withdrawn since, and can be given again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
+from api.domain import consent
 from api.objects.s3_store import Buckets
 from api.repositories.dynamo_schema import PK, SK
 
@@ -31,7 +33,7 @@ Album = tuple[str, str]
 class Restored:
     """What was brought back.
 
-    left_out: rows that are not, because all their objects were erased.
+    left_out: rows that are not, because all their objects were erased, or they are consent.
     copy: name of the restored table, to be looked at and then deleted.
     """
 
@@ -140,6 +142,8 @@ def _bring_back_rows(
 
 def _is_alive(item: dict[str, Any], partitions: set[str]) -> bool:
     pk, sk = _key(item)
+    if sk == consent.SORT_KEY:
+        return False
     if not pk.startswith(_OWNED):
         return True  # receipts, and what belongs to nobody
     # The row of an album stands in its user's partition.

@@ -11,7 +11,8 @@ from api.repositories.records import Repository
 from api.repositories.table import Index, Key
 from api.services import Services
 
-_PARTITION = "CONSENT#training"
+SORT_KEY = "CONSENT#training"
+"""Of the row of a user's consent; also the partition of the index that has all of them."""
 
 
 class TrainingConsent(Record):
@@ -28,10 +29,10 @@ class TrainingConsent(Record):
     @staticmethod
     def key_of(user_id: str) -> Key:
         """Key of a user's consent."""
-        return Key(f"USER#{user_id}", _PARTITION)
+        return Key(f"USER#{user_id}", SORT_KEY)
 
     def index_attributes(self) -> dict[str, str]:
-        return {"gsi1pk": _PARTITION, "gsi1sk": self.user_id}
+        return {"gsi1pk": SORT_KEY, "gsi1sk": self.user_id}
 
 
 def give(services: Services, user_id: str) -> None:
@@ -57,7 +58,7 @@ def is_given(services: Services, user_id: str) -> bool:
 
 def users(services: Services) -> Iterator[str]:
     """Everyone who consents, in order; the index may be a little behind."""
-    for row in _consents(services).index_all(Index.GSI1, _PARTITION):
+    for row in _consents(services).index_all(Index.GSI1, SORT_KEY):
         if is_given(services, row.user_id):
             yield row.user_id
 

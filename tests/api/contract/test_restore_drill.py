@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from api import aws as api_aws
 from api.__main__ import app
+from api.domain import consent
 from api.jwt_tokens import load_tokens
 from api.main import create_app
 from api.objects.s3_store import Buckets
-from api.repositories.table import Key, Put, query_all
+from api.repositories.table import Delete, Key, Put, query_all
 from api.restore import Restored, restore
 from api.services import Services
 from api.settings import Settings
@@ -152,6 +153,19 @@ def test_wrong_rows_are_replaced_only_when_asked(account: Account, row: Services
     assert row.table.get(ROW) == {"wrong": True}
     assert bring_back(account, at, backup=arn, overwrite=True).rows == 1
     assert row.table.get(ROW) == {"right": True}
+
+
+def test_consent_that_was_withdrawn_since_stays_withdrawn(account: Account, row: Services) -> None:
+    dynamodb = account.emulator.client("dynamodb")
+    consent.give(row, "u")
+    made = dynamodb.create_backup(TableName=account.settings.table, BackupName="drill")
+    arn = made["BackupDetails"]["BackupArn"]
+    consent.withdraw(row, "u")
+    row.table.write(Delete(ROW))
+    for overwrite in (False, True):
+        done = bring_back(account, datetime.now(UTC), backup=arn, overwrite=overwrite)
+        assert (done.rows, done.left_out) == (1, 1)
+        assert not consent.is_given(row, "u") and list(consent.users(row)) == []
 
 
 def test_the_command(account: Account, row: Services, monkeypatch: pytest.MonkeyPatch) -> None:
