@@ -40,7 +40,6 @@ from api.server.limits import Limits
 from api.server.middleware import RequestContext, SecurityHeaders
 from api.server.openapi import DESCRIPTION, PROBLEM_RESPONSES, describe
 from api.server.problems import add_handlers
-from api.server.tuning import few_threads
 from api.server.web import WebClient, web_folder
 from api.services import Services
 from api.settings import Settings, read_settings
@@ -101,8 +100,6 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if isinstance(opened.table, SqliteTable):
-            few_threads()
         if own:
             forward_events(settings)
         try:

@@ -12,9 +12,8 @@ from api.domain import albums, counts, uploads
 from api.domain.models import Album, JobKind, JobState
 from api.routers.schemas.base import RequestBody, Schema
 from api.routers.schemas.jobs import JobStarted, JobView
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["albums"], route_class=JsonRoute)
+router = APIRouter(tags=["albums"])
 
 _NAME = Field(min_length=1, max_length=200, pattern=r"\S")
 

@@ -25,9 +25,8 @@ from api.routers.schemas.people import (
     LimitQuery,
     PeopleViews,
 )
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["people"], route_class=JsonRoute)
+router = APIRouter(tags=["people"])
 
 Id = Annotated[str, Field(pattern=ULID_PATTERN)]
 FaceIds = Annotated[tuple[Id, ...], Field(min_length=1, max_length=1000)]

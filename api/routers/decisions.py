@@ -14,9 +14,8 @@ from api.domain.people import leaves_alone
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import Schema
 from api.routers.schemas.people import CursorQuery, Edited, LimitQuery, PeopleViews
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["decisions"], route_class=JsonRoute)
+router = APIRouter(tags=["decisions"])
 
 DecisionPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

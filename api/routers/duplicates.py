@@ -17,9 +17,8 @@ from api.ids import ULID_PATTERN
 from api.repositories.records import Repository
 from api.routers.schemas.base import Schema
 from api.routers.schemas.photos import PhotoView, photo_view
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["duplicates"], route_class=JsonRoute)
+router = APIRouter(tags=["duplicates"])
 
 PhotoPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

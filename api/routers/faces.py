@@ -20,9 +20,8 @@ from api.routers.schemas.people import (
     LimitQuery,
     PeopleViews,
 )
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["faces"], route_class=JsonRoute)
+router = APIRouter(tags=["faces"])
 
 Id = Annotated[str, Field(pattern=ULID_PATTERN)]
 

@@ -12,9 +12,8 @@ from api.errors import Conflict, NotFound
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import Schema
 from api.routers.schemas.jobs import JobView
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["jobs"], route_class=JsonRoute)
+router = APIRouter(tags=["jobs"])
 
 JobPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

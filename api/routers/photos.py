@@ -16,9 +16,8 @@ from api.ids import ULID_PATTERN
 from api.routers.photo_lists import page_json, photo_pieces
 from api.routers.schemas.jobs import JobStarted
 from api.routers.schemas.photos import PhotoPage, PhotoView, photo_view
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["photos"], route_class=JsonRoute)
+router = APIRouter(tags=["photos"])
 
 PhotoPath = Annotated[str, Path(pattern=ULID_PATTERN)]
 

@@ -19,10 +19,9 @@ from api.routers.schemas.shares import (
     SharesMade,
     ShareView,
 )
-from api.server.routes import JsonRoute
 from api.sharing import notify, shares
 
-router = APIRouter(tags=["shares"], route_class=JsonRoute)
+router = APIRouter(tags=["shares"])
 
 
 def _view(services: ServicesDep, share: Share) -> ShareView:

@@ -16,10 +16,9 @@ from api.domain.suggestions import Suggestion
 from api.ids import ULID_PATTERN
 from api.routers.schemas.base import RequestBody, Schema
 from api.routers.schemas.people import FEW_FACES, ClusterView, Edited, PeopleViews
-from api.server.routes import JsonRoute
 from api.services import Services
 
-router = APIRouter(tags=["suggestions"], route_class=JsonRoute)
+router = APIRouter(tags=["suggestions"])
 
 
 class SuggestionView(Schema):

@@ -14,9 +14,8 @@ from api.errors import NotFound
 from api.ids import ULID_PATTERN
 from api.repositories.table import Index
 from api.routers.schemas.base import RequestBody, Schema
-from api.server.routes import JsonRoute
 
-router = APIRouter(tags=["uploads"], route_class=JsonRoute)
+router = APIRouter(tags=["uploads"])
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 UploadPath = Annotated[str, Path(pattern=ULID_PATTERN)]

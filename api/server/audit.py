@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from threading import Lock
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +17,6 @@ from api.services import Services
 
 _SAME_LOOK_SECONDS = 3600.0
 _REMEMBERED = 20_000
-_WRITERS = 16
 _ERASE = "eraseAccount"
 """Leaves its receipt, and nothing else."""
 
@@ -31,8 +30,6 @@ class AuditTrail:
         self._services = services
         self._lock = Lock()
         self._looks: OrderedDict[tuple[str, ...], float] = OrderedDict()
-        # Those who wait for the disk are committed together; they keep no other request waiting.
-        self._writers = CapacityLimiter(_WRITERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_noted(message: Message) -> None:
@@ -71,7 +68,7 @@ class AuditTrail:
                     request_id=request_id,
                 )
 
-        await to_thread.run_sync(write, limiter=self._writers)
+        await to_thread.run_sync(write)
 
     def _owner_of(self, share_id: str) -> str:
         page = self._services.shares.index_page(Index.GSI1, f"SHARE#{share_id}", limit=1)
