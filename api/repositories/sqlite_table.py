@@ -1,7 +1,7 @@
 """The table of one machine: SQLite in WAL mode.
 
 Every write is on the disk when its call returns (``synchronous=FULL``, see
-docs/decisions/0009-durable-writes.md). Writers wait for one another in the process and share the
+docs/decisions/0010-durable-writes.md). Writers wait for one another in the process and share the
 cost: those that queue up while one commits are committed together by the next. Readers have
 connections of their own and never wait.
 """
@@ -49,12 +49,14 @@ from api.repositories.table import (
     Write,
 )
 
+# With rowids, unlike what the keys suggest: rows are large, and without them the inner pages of the
+# tree hold whole rows, a handful each, so that one row of a large album is a dozen pages away.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
     pk TEXT NOT NULL, sk TEXT NOT NULL, item TEXT NOT NULL,
     created_at TEXT, gsi1pk TEXT, gsi1sk TEXT, gsi2pk TEXT, gsi2sk TEXT, expires_at REAL,
     PRIMARY KEY (pk, sk)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX IF NOT EXISTS lsi1 ON items (pk, created_at, sk) WHERE created_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS gsi1 ON items (gsi1pk, gsi1sk, pk, sk)
     WHERE gsi1pk IS NOT NULL AND gsi1sk IS NOT NULL;
