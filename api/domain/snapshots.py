@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ def to_bytes(people: People) -> bytes:
     table = people.table
     rest = {
         "version": VERSION,
-        "persons": [asdict(person) for person in people.persons],
+        "persons": [vars(person) for person in people.persons],
         "merged": sorted(people.merged.items()),
         "unsplit": sorted(people.unsplit.items()),
         "rejected": sorted(people.rejected),
