@@ -78,8 +78,12 @@ resource "aws_lambda_permission" "gateway" {
 resource "aws_api_gateway_deployment" "main" {
   rest_api_id = aws_api_gateway_rest_api.main.id
   triggers = {
+    # What is said above, not the whole resources: what they leave out is null when they are made and
+    # empty when they are read, which would deploy again.
     configuration = sha256(jsonencode([
-      aws_api_gateway_rest_api.main.binary_media_types, aws_api_gateway_method.any, aws_api_gateway_integration.any,
+      aws_api_gateway_rest_api.main.binary_media_types,
+      [for method in aws_api_gateway_method.any : [method.resource_id, method.http_method, method.authorization, method.api_key_required]],
+      [for way in aws_api_gateway_integration.any : [way.resource_id, way.http_method, way.type, way.integration_http_method, way.uri]],
     ]))
   }
   lifecycle {
