@@ -16,6 +16,7 @@ from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket
 
 from tests.api.contract.emulator import Emulator
+from tests.infra import additions
 
 _POLICIES = re.compile(r"/2020-05-31/(cache|response-headers)-policy(?:/([\w-]+))?")
 
@@ -34,6 +35,7 @@ class Account(Emulator):
         iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
         iam.aws_managed_policies = iam._init_aws_policies()
         iam.managed_policies |= iam._init_managed_policies()
+        additions.add()
         super().__init__()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,5 +1,5 @@
 # The modules in an account of the emulator, as tests/infra/test_apply.py copies it beside envs/.
-# Not here: cf, api, events, sagemaker, monitoring; docs/infra.md says why.
+# Those that need images and roles are in application/.
 
 variable "url" {
   description = "Where the emulator answers."
@@ -92,8 +92,8 @@ module "iam" {
   bucket_arns       = module.s3.bucket_arns
   data_key_arn      = module.s3.kms_key_arn
   models_bucket_arn = "${local.arn}:s3:::faceflow-dev-models-${local.context.account_id}"
-  models_key_arn    = module.ddb.kms_key_arn
   corrections_uri   = "s3://faceflow-dev-models-${local.context.account_id}/corrections"
+  models_key_arn    = module.ddb.kms_key_arn
   queue_arns = {
     for name in ["ingestion", "jobs", "ingestion-dead", "jobs-dead"] :
     name => "${local.arn}:sqs:${local.here}:faceflow-dev-${name}"
