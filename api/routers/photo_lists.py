@@ -11,20 +11,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api.domain.models import Photo
-from api.domain.photos import PhotoFace, PhotoWithFaces, Who
+from api.domain.photos import PhotoFace, Who
 from api.domain.recent import PhotoPiece
 from api.objects.signer import reading_ends
 from api.repositories.records import Reader
 from api.repositories.stored import StoredItem
 from api.repositories.table import Item
-from api.routers.schemas.photos import PhotoView, photo_view
+from api.routers.schemas.photos import photo_values
 from api.services import Services
 
-_VIEW = TypeAdapter(PhotoView)
 _NOBODY = b'"cluster":null,"confidence":null}'
 """How a face of nobody ends. No text of a photo has it inside: JSON escapes quotation marks."""
 _OVERHEAD = 600
@@ -66,14 +64,13 @@ def page_json(pieces: Sequence[PhotoPiece], who: Iterable[Who], cursor: str | No
 
 
 def _piece(services: Services, photo: Photo, until: int) -> PhotoPiece:
-    nobody = tuple(PhotoFace(face, None, None) for face in photo.faces)
-    view = photo_view(services, PhotoWithFaces(photo, nobody))
+    values = photo_values(services, photo, [PhotoFace(face, None, None) for face in photo.faces])
     return PhotoPiece(
         until=until,
         status=photo.status,
         duplicate_of=photo.duplicate_of,
         faces=tuple(face.id for face in photo.faces),
-        parts=tuple(_VIEW.dump_json(view, by_alias=True).split(_NOBODY)),
+        parts=tuple(to_json(values).split(_NOBODY)),
     )
 
 
