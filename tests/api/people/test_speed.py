@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pile import VectorsOnly, new_album, open_pile
 
 from api.domain import edits, gallery, snapshots, suggestions
@@ -22,6 +23,7 @@ from api.domain.state import as_ids
 from api.ids import derived_id, new_id, now
 from api.objects import keys
 from api.repositories.records import Repository
+from api.repositories.table import Write
 from api.services import Services
 
 FACES, PEOPLE = 100_000, 500
@@ -100,7 +102,7 @@ def _seconds(action: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - cpu
 
 
-def test_decisions_are_quick(tmp_path: Path) -> None:
+def test_decisions_are_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     services = open_pile(tmp_path, VectorsOnly())
     album = new_album(services)
     _fill(services, album)
@@ -109,6 +111,14 @@ def test_decisions_are_quick(tmp_path: Path) -> None:
         people_of(services, album), hidden=False, faces=8, limit=100, cursor=None
     )
     services.memory.clear()
+    transact = services.table.transact
+    written: list[int] = []
+
+    def counted(writes: Sequence[Write]) -> None:
+        written.append(len(writes))
+        transact(writes)
+
+    monkeypatch.setattr(services.table, "transact", counted)
     taken = {
         "first page of a new process": _seconds(page),
         "label": _seconds(lambda: edits.label(services, album, a, "Anna")),
@@ -122,5 +132,6 @@ def test_decisions_are_quick(tmp_path: Path) -> None:
     taken["suggestions"] = _seconds(lambda: suggestions.suggest(services, album))
     services.memory.clear()
     taken["label in a new process"] = _seconds(lambda: edits.label(services, album, c, "Cem"))
+    assert len(written) == 5 and max(written) < 10, "as many as people, not as faces"
     assert max(clock for clock, _ in taken.values()) < LIMIT, taken
     assert max(cpu for _, cpu in taken.values()) < CPU_LIMIT, taken
