@@ -69,6 +69,24 @@ def embedder(
 
 
 @app.command(
+    epilog="Example: faceflow-ml export refiner --checkpoint runs/refiner/best.ckpt --out weights"
+)
+def refiner(
+    checkpoint: Checkpoint,
+    out: Out,
+    name: Name = None,
+    precision: PrecisionOption = "fp32",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Export a refiner, and compare it with PyTorch.
+
+    A detector that is exported into the same folder after it uses it.
+    """
+    _export("refiner", checkpoint, out, name, precision, data, as_json)
+
+
+@app.command(
     epilog="Example: faceflow-ml export aligner --checkpoint runs/aligner/best.ckpt --out weights"
 )
 def aligner(

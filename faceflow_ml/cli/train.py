@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceflow_ml.cli._common import emit_json, say
 from faceflow_ml.cli._options import Json
-from faceflow_ml.training.config import AlignerConfig, DetectorConfig, EmbedderConfig, load_config
+from faceflow_ml.training.config import (
+    AlignerConfig,
+    DetectorConfig,
+    EmbedderConfig,
+    RefinerConfig,
+    load_config,
+)
+
+if TYPE_CHECKING:
+    from faceflow_ml.training.trainer import TrainConfig
 
 app = typer.Typer()
 
@@ -39,6 +48,14 @@ def embedder(config: ConfigFile, overrides: Overrides = None, as_json: Json = Fa
 
 
 @app.command(
+    epilog="Example: faceflow-ml train refiner --config configs/refiner/debug.yaml run.seed=1"
+)
+def refiner(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Train the refiner of a detector's candidates; the same command goes on after a kill."""
+    _train(load_config(RefinerConfig, config, overrides or []), as_json)
+
+
+@app.command(
     epilog="Example: faceflow-ml train aligner --config configs/aligner/debug.yaml run.seed=1"
 )
 def aligner(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
@@ -46,7 +63,7 @@ def aligner(config: ConfigFile, overrides: Overrides = None, as_json: Json = Fal
     _train(load_config(AlignerConfig, config, overrides or []), as_json)
 
 
-def _train(config: DetectorConfig | EmbedderConfig | AlignerConfig, as_json: bool) -> None:
+def _train(config: TrainConfig, as_json: bool) -> None:
     from faceflow_ml.training.trainer import train  # torch and Lightning take seconds to import
 
     result = train(config)

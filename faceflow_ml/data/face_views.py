@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from faceflow_ml.data.identities import FACE_SIZE, IdentityCache, batch_seed
-from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, VIEW_SIZE
+from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF
+from faceflow_ml.inference.types import VIEW_SIZE
 
 _SIDE = 2 * VIEW_HALF  # template pixels
 # Standard deviation and limit, as far off as the detector's landmarks put a face.

@@ -34,12 +34,13 @@ from faceflow_ml.inference.pretrained import (
     Manifest,
     ModelEntry,
     compute_contract_id,
-    copy_aligner,
-    default_aligner,
+    copy_companions,
+    default_companions,
     default_preprocessing,
     read_manifest,
     resolve,
 )
+from faceflow_ml.inference.refiner import box_view
 from faceflow_ml.models.registry import Kind
 
 _PHOTOS = 64  # for parity, and for the activation ranges of int8
@@ -83,15 +84,15 @@ def export_model(
     with ``from_pretrained(out)``, and ``out/<name>.parity.json`` says how closely the files agree.
 
     Args:
-        kind: "detector", "embedder" or "aligner".
+        kind: "detector", "refiner", "aligner" or "embedder".
         checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision.
         out: folder; made if it is missing.
         name: of the model; by default the architecture's.
         precision: fp32; fp16 stores half the bytes; int8 computes with integers.
         data: photos (Parquet) to compare on, and to calibrate int8 with; without it random
             pixels, which int8 refuses.
-        preprocessing: settings that differ from the default, part of the contract. A detector's
-            landmarks are corrected by the default aligner, if they name no other.
+        preprocessing: settings that differ from the default, part of the contract. A detector
+            uses the default refiner and aligner, if they name no others.
 
     Raises:
         ConfigError: int8 without data.
@@ -123,14 +124,16 @@ def export_model(
         out / f"{name}.parity.json", json.dumps([asdict(p) for p in parity], indent=2) + "\n"
     )
     settings = default_preprocessing(kind)
-    if kind == "detector" and (aligner := default_aligner(out)) is not None:
-        settings["aligner"] = aligner
+    if kind == "detector":
+        for companion, contract_id in default_companions(out).items():
+            settings[companion] = contract_id
     settings |= preprocessing or {}
     entry = _entry(file, config, precision, settings)
     _list_in_manifest(out, kind, name, entry)
     if kind == "detector":
-        for aligner, listed in copy_aligner(resolve("detector", out), out).items():
-            _list_in_manifest(out, "aligner", aligner, listed)
+        for companion, named in copy_companions(resolve("detector", out), out).items():
+            for model, listed in named.items():
+                _list_in_manifest(out, companion, model, listed)
     return ExportResult(file, script, file.stat().st_size, entry.contract_id, parity)
 
 
@@ -153,8 +156,15 @@ def _photos(kind: Kind, data: Path | None) -> list[NDArray[np.uint8]]:
         faces = [sample.decode() for sample in read_identities(data, "val", limit=_PHOTOS)]
         batches = [np.stack(faces[i : i + 8]) for i in range(0, len(faces), 8)]
         return batches if kind == "embedder" else [_views(batch) for batch in batches]
-    photos = [sample.decode() for sample in read_detections(data, "val", limit=_PHOTOS)]
-    return [_pad(photo)[None] for photo in photos]
+    samples = read_detections(data, "val", limit=_PHOTOS)
+    if kind == "refiner":
+        faces = [
+            np.stack([box_view(sample.decode(), box) for box in sample.boxes.astype(np.float64)])
+            for sample in samples
+            if len(sample.boxes)
+        ]
+        return faces
+    return [_pad(sample.decode())[None] for sample in samples]
 
 
 def _views(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:

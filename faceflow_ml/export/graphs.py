@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceflow_ml.errors import FaceFlowError
-from faceflow_ml.inference.aligner import VIEW_SIZE
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, read_manifest
+from faceflow_ml.inference.types import VIEW_SIZE
 from faceflow_ml.models.aligner import Aligner
 from faceflow_ml.models.iresnet import IResNet
 from faceflow_ml.models.mobilenetv3_fpn import (
@@ -25,6 +25,7 @@ from faceflow_ml.models.mobilenetv3_fpn import (
     make_points,
 )
 from faceflow_ml.models.registry import Kind, create_model
+from faceflow_ml.models.view_network import ViewNetwork
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.warm_start import load_onnx_weights
 
@@ -32,6 +33,7 @@ _EXAMPLE_SIZES: dict[Kind, tuple[int, int]] = {
     "detector": (256, 320),
     "embedder": (112, 112),
     "aligner": (VIEW_SIZE, VIEW_SIZE),
+    "refiner": (VIEW_SIZE, VIEW_SIZE),
 }
 
 
@@ -86,11 +88,24 @@ class AlignerGraph(nn.Module):
         return (self.model(images.permute(0, 3, 1, 2).float()),)
 
 
+class RefinerGraph(nn.Module):
+    """``images`` (n, 64, 64, 3) uint8 to ``judgements`` (n, 5), see `inference.refiner`."""
+
+    output_names = ("judgements",)
+
+    def __init__(self, model: ViewNetwork) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (self.model(images.permute(0, 3, 1, 2).float()),)
+
+
 def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     """Build the graph of a checkpoint with its averaged weights, ready for inference.
 
     Args:
-        kind: "detector", "embedder" or "aligner".
+        kind: "detector", "refiner", "aligner" or "embedder".
         checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision with its
             manifest beside it.
 
@@ -138,6 +153,8 @@ def _graph(kind: Kind, model: nn.Module) -> nn.Module:
         return EmbedderGraph(cast(IResNet, model)).eval()
     if kind == "aligner":
         return AlignerGraph(cast(Aligner, model)).eval()
+    if kind == "refiner":
+        return RefinerGraph(cast(ViewNetwork, model)).eval()
     return DetectorGraph(cast(MobileNetV3FPN, model)).eval()
 
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from faceflow_ml.inference.refiner import CONTEXT
+from faceflow_ml.inference.types import VIEW_SIZE
 from faceflow_ml.losses.alignment import template_displacements
 from faceflow_ml.models.registry import Kind
 
@@ -24,9 +26,11 @@ class Parity:
     Attributes:
         file: name of the exported file.
         images: how many photos were compared.
-        score: largest difference of scores (detector) or of corrections (aligner), else 0.
+        score: largest difference of scores (detector), log-odds (refiner) or corrections
+            (aligner), else 0.
         pixels: largest difference of box sides and landmarks where the score is at least 0.3
-            (detector), or of the template's corrected points (aligner), else 0.
+            (detector), of a box's place in the view (refiner), or of the template's corrected
+            points (aligner), else 0.
         cosine: lowest cosine between vectors of the same face (embedder), else 1.
     """
 
@@ -79,6 +83,9 @@ def _differences(
         difference = np.abs(expected[0] - found[0]).max()
         points = [template_displacements(torch.from_numpy(o[0])) for o in (expected, found)]
         return float(difference), float((points[0] - points[1]).abs().max()), 0.0
+    if kind == "refiner":
+        odds, *changes = np.abs(expected[0] - found[0]).max(axis=0)
+        return float(odds), float(max(changes)) * VIEW_SIZE / CONTEXT, 0.0
     relevant = expected[0] >= _RELEVANT_SCORE
     pixels = 0.0
     if relevant.any():

@@ -25,10 +25,8 @@ from faceflow_ml.inference.alignment import (
 from faceflow_ml.inference.checks import check_image, check_landmarks
 from faceflow_ml.inference.pretrained import AlignerPreprocessing, Weights
 from faceflow_ml.inference.session import Device, open_session
-from faceflow_ml.inference.types import FloatArray, ImageArray
+from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
 
-VIEW_SIZE = 64
-"""Side of the network's input in pixels."""
 VIEW_CENTRE = (56.0, 62.0)
 VIEW_HALF = 38.0
 """The view is this far around its centre, in pixels of the 112x112 template: eyes, nose and mouth,

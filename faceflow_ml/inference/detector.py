@@ -18,6 +18,7 @@ from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.checks import check_count, check_image, check_unit
 from faceflow_ml.inference.nms import blend, nms
 from faceflow_ml.inference.pretrained import DetectorPreprocessing, Weights
+from faceflow_ml.inference.refiner import FaceRefiner
 from faceflow_ml.inference.session import Device, open_session
 from faceflow_ml.inference.tiling import Region, tile
 from faceflow_ml.inference.types import Detections, FloatArray, ImageArray
@@ -27,6 +28,9 @@ MultiScale = bool | Literal["auto"]
 DEFAULT_SCORE_THRESHOLD = 0.5
 NMS_IOU = 0.4
 BLEND_IOU = 0.6
+# From this score of the detector on, the refiner is asked: it makes faces of some that are below
+# the threshold. Five candidates a photo, more than half of them faces.
+_CANDIDATE_SCORE = 0.15
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
 _MAX_CANDIDATES = 1000
 # Views per run: enough to fill the cores, few enough to bound memory.
@@ -51,7 +55,8 @@ class FaceDetector:
 
     The model takes ``images`` uint8 (n, H, W, 3) RGB with H and W multiples of 32, and gives
     ``scores`` (n, A), ``boxes`` (n, A, 4) and ``landmarks`` (n, A, 10), decoded to input pixels.
-    Where its preprocessing names an aligner, that corrects the landmarks of each face together.
+    Where its preprocessing names a refiner, that judges each candidate again; where it names an
+    aligner, that corrects the landmarks of each face together.
 
     model: a path to an ONNX file or a weights folder, or the bytes of an ONNX file.
     threads: threads for one inference, None for all cores. device: "cpu", "cuda" or "auto".
@@ -95,7 +100,11 @@ class FaceDetector:
         self._weights = weights
         self._preprocessing = pretrained.parse_preprocessing(DetectorPreprocessing, weights)
         self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
-        aligner = pretrained.aligner_of(weights)
+        refiner = pretrained.companion_of("refiner", weights)
+        self._refiner = (
+            None if refiner is None else FaceRefiner(refiner, threads=threads, device=device)
+        )
+        aligner = pretrained.companion_of("aligner", weights)
         self._aligner = (
             None if aligner is None else FaceAligner(aligner, threads=threads, device=device)
         )
@@ -110,6 +119,11 @@ class FaceDetector:
     def contract_id(self) -> str:
         """Hash of weights and preprocessing."""
         return self._weights.contract_id
+
+    @property
+    def network_sha256(self) -> str:
+        """Hash of the network's file alone."""
+        return self._weights.sha256
 
     @property
     def score_threshold(self) -> float:
@@ -154,7 +168,30 @@ class FaceDetector:
         if multi_scale not in (True, False, "auto"):
             raise ValueError(f"expected multi_scale True, False or 'auto', got {multi_scale!r}")
         photos = [check_image(image) for image in images]
+        if self._refiner is None:
+            faces = self._detect(photos, threshold, multi_scale)
+        else:
+            candidates = self._detect(photos, min(threshold, _CANDIDATE_SCORE), multi_scale)
+            faces = self._refine(self._refiner, photos, candidates, threshold)
+        faces = [some.select(slice(max_faces)) for some in faces]
+        if self._aligner is None:
+            return faces
+        landmarks = self._aligner.correct_batch(photos, [some.landmarks for some in faces])
+        return [
+            Detections(some.boxes, some.scores, points)
+            for some, points in zip(faces, landmarks, strict=True)
+        ]
 
+    def candidates(
+        self, images: Sequence[ImageArray], *, score_threshold: float
+    ) -> list[Detections]:
+        """What the network by itself takes for faces, refined and aligned by nothing."""
+        threshold = check_unit(score_threshold, "score_threshold")
+        return self._detect([check_image(image) for image in images], threshold, "auto")
+
+    def _detect(
+        self, photos: Sequence[ImageArray], threshold: float, multi_scale: MultiScale
+    ) -> list[Detections]:
         found: list[list[Detections]] = [[] for _ in photos]
         by_shape: dict[tuple[int, ...], list[_View]] = defaultdict(list)
         for number, photo in enumerate(photos):
@@ -165,14 +202,27 @@ class FaceDetector:
                     self._run(by_shape.pop(view.pixels.shape), photos, threshold, found)
         for group in by_shape.values():
             self._run(group, photos, threshold, found)
-        faces = [_suppress(_concatenate(parts)).select(slice(max_faces)) for parts in found]
-        if self._aligner is None:
-            return faces
-        landmarks = self._aligner.correct_batch(photos, [some.landmarks for some in faces])
-        return [
-            Detections(some.boxes, some.scores, points)
-            for some, points in zip(faces, landmarks, strict=True)
-        ]
+        return [_suppress(_concatenate(parts)) for parts in found]
+
+    def _refine(
+        self,
+        refiner: FaceRefiner,
+        photos: Sequence[ImageArray],
+        candidates: Sequence[Detections],
+        threshold: float,
+    ) -> list[Detections]:
+        """Candidates with what the refiner makes of their boxes and scores; the best first."""
+        judged = refiner.refine_batch(
+            photos, [some.boxes for some in candidates], [some.scores for some in candidates]
+        )
+        faces = []
+        for photo, some, (boxes, scores) in zip(photos, candidates, judged, strict=True):
+            height, width = photo.shape[:2]
+            boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+            kept = nms(boxes, scores, NMS_IOU)
+            kept = kept[(scores[kept] >= threshold) & _have_area(boxes[kept])]
+            faces.append(Detections(boxes[kept], scores[kept], some.landmarks[kept]))
+        return faces
 
     def _views(self, number: int, photo: ImageArray, multi_scale: MultiScale) -> list[_View]:
         height, width = photo.shape[:2]
@@ -252,8 +302,11 @@ def _inside(faces: Detections, view: _View, width: int, height: int) -> Detectio
         & ((region.y2 == height) | (y2 < region.y2 - margin_y))
     )
     boxes = np.clip(faces.boxes, 0, np.array([width, height, width, height], dtype=np.float32))
-    area = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return Detections(boxes, faces.scores, faces.landmarks).select(whole & (area > 0))
+    return Detections(boxes, faces.scores, faces.landmarks).select(whole & _have_area(boxes))
+
+
+def _have_area(boxes: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
 
 
 def _suppress(faces: Detections) -> Detections:

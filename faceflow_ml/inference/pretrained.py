@@ -23,7 +23,10 @@ from faceflow_ml.errors import SettingsError, WeightsError
 from faceflow_ml.files import atomic_write_bytes
 from faceflow_ml.variables import check_variables
 
-Kind = Literal["detector", "embedder", "aligner"]
+Kind = Literal["detector", "refiner", "aligner", "embedder"]
+
+COMPANIONS: tuple[Kind, ...] = ("refiner", "aligner")
+"""Kinds of models that a detector uses: its preprocessing names each by its contract id."""
 
 WEIGHTS_VARIABLE = "FACEFLOW_WEIGHTS"
 """Environment variable: a folder to use in place of the shipped weights."""
@@ -46,8 +49,9 @@ class DetectorPreprocessing(_Strict):
     """How a photo becomes the detector's input.
 
     The longest side is reduced to ``max_side`` or raised to ``min_side``, and the bottom and
-    right padded with the grey ``pad_value`` to multiples of ``multiple``. ``aligner``: contract id
-    of the aligner that corrects the landmarks; None: they stay as the detector finds them.
+    right padded with the grey ``pad_value`` to multiples of ``multiple``. ``refiner``: contract id
+    of the refiner that judges the candidates again; None: they stay as the detector finds them.
+    ``aligner``: contract id of the aligner that corrects the landmarks; None: likewise.
     """
 
     color: Literal["RGB"] = "RGB"
@@ -56,6 +60,7 @@ class DetectorPreprocessing(_Strict):
     min_side: int = Field(default=480, ge=1)
     multiple: Literal[32] = 32
     pad_value: int = Field(default=114, ge=0, le=255)
+    refiner: _Hex16 | None = None
     aligner: _Hex16 | None = None
 
 
@@ -77,10 +82,20 @@ class AlignerPreprocessing(_Strict):
     template: Literal["arcface"] = "arcface"
 
 
+class RefinerPreprocessing(_Strict):
+    """How a candidate becomes the refiner's input: the square around its box, and some more."""
+
+    color: Literal["RGB"] = "RGB"
+    normalization: Literal["in-graph"] = "in-graph"
+    size: Literal[64] = 64
+    context: Annotated[float, Field(ge=1.6, le=1.6)] = 1.6
+
+
 _PREPROCESSING: Mapping[Kind, type[_Strict]] = {
     "detector": DetectorPreprocessing,
     "embedder": EmbedderPreprocessing,
     "aligner": AlignerPreprocessing,
+    "refiner": RefinerPreprocessing,
 }
 
 
@@ -193,61 +208,67 @@ def resolve(kind: Kind, reference: str | os.PathLike[str] | None = None) -> Weig
     return _from_path(kind, path)
 
 
-def default_aligner(out: Path) -> str | None:
-    """Contract id of the aligner that a detector exported into ``out`` is to use: the default of
-    that folder, or of the default or the shipped weights. None: none of them has one."""
+def default_companions(out: Path) -> dict[Kind, str]:
+    """Contract ids of the models that a detector exported into ``out`` is to use, by kind: of each,
+    the default of that folder, or of the default or the shipped weights; none where all lack one.
+    """
+    found: dict[Kind, str] = {}
     for folder in (out, weights_dir(), _shipped_dir()):
         if (folder / MANIFEST_NAME).exists():
             manifest = read_manifest(folder)
-            name = manifest.default.get("aligner")
-            if name is not None:
-                return manifest.models["aligner"][name].contract_id
-    return None
+            for kind in COMPANIONS:
+                name = manifest.default.get(kind)
+                if name is not None and kind not in found:
+                    found[kind] = manifest.models[kind][name].contract_id
+    return found
 
 
-def find_aligner(weights: Weights) -> tuple[Path, str, ModelEntry] | None:
-    """Folder, name and entry of the aligner that a detector's preprocessing asks for: beside the
-    detector, or among the default or the shipped weights. None: it asks for none.
+def find_companion(kind: Kind, weights: Weights) -> tuple[Path, str, ModelEntry] | None:
+    """Folder, name and entry of the model of a kind that a detector's preprocessing asks for:
+    beside the detector, or among the default or the shipped weights. None: it asks for none.
 
     Raises WeightsError if it is in none of them.
     """
-    wanted = weights.preprocessing.get("aligner")
+    wanted = weights.preprocessing.get(kind)
     if wanted is None:
         return None
     folders = [] if isinstance(weights.model, bytes) else [weights.model.parent]
     for folder in (*folders, weights_dir(), _shipped_dir()):
         if not (folder / MANIFEST_NAME).exists():
             continue
-        for name, entry in read_manifest(folder).models.get("aligner", {}).items():
+        for name, entry in read_manifest(folder).models.get(kind, {}).items():
             if entry.contract_id == wanted:
                 return folder, name, entry
     raise WeightsError(
-        f"{weights.name} needs the aligner with contract id {wanted}, which is neither beside it "
+        f"{weights.name} needs the {kind} with contract id {wanted}, which is neither beside it "
         "nor among the weights of this version of faceflow-ml"
     )
 
 
-def aligner_of(weights: Weights) -> Weights | None:
-    """The verified weights of what `find_aligner` finds."""
-    found = find_aligner(weights)
-    return None if found is None else _from_folder("aligner", found[0], found[1])
+def companion_of(kind: Kind, weights: Weights) -> Weights | None:
+    """The verified weights of what `find_companion` finds."""
+    found = find_companion(kind, weights)
+    return None if found is None else _from_folder(kind, found[0], found[1])
 
 
-def copy_aligner(weights: Weights, out: Path) -> dict[str, ModelEntry]:
-    """Copy the aligner that a detector asks for into a folder of weights, so that the detector can
+def copy_companions(weights: Weights, out: Path) -> dict[Kind, dict[str, ModelEntry]]:
+    """Copy the models that a detector asks for into a folder of weights, so that the detector can
     be loaded from there whatever other weights there are.
 
-    Returns what the folder's manifest has to list as its aligners: one, or none.
+    Returns what the folder's manifest has to list of them, by kind: one of each that is asked for.
     """
-    found = find_aligner(weights)
-    if found is None:
-        return {}
-    folder, name, entry = found
-    if folder.resolve() == out.resolve():
-        return {name: entry}
-    file = f"aligner-{entry.contract_id}.onnx"
-    atomic_write_bytes(out / file, (folder / entry.file).read_bytes())
-    return {name: entry.model_copy(update={"file": file})}
+    listed: dict[Kind, dict[str, ModelEntry]] = {}
+    for kind in COMPANIONS:
+        found = find_companion(kind, weights)
+        if found is None:
+            continue
+        folder, name, entry = found
+        if folder.resolve() != out.resolve():
+            file = f"{kind}-{entry.contract_id}.onnx"
+            atomic_write_bytes(out / file, (folder / entry.file).read_bytes())
+            entry = entry.model_copy(update={"file": file})
+        listed[kind] = {name: entry}
+    return listed
 
 
 def from_bytes(kind: Kind, model: bytes) -> Weights:

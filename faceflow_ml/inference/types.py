@@ -12,6 +12,7 @@ ImageArray = npt.NDArray[np.uint8]
 
 EMBEDDING_DIM = 512
 CROP_SIZE = 112
+VIEW_SIZE = 64  # side of what aligner and refiner see of one face
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,54 +1,23 @@
 """Aligners: networks that see a roughly aligned face and say how its alignment must change.
 
-All take ``(n, 3, 64, 64)`` RGB views with values in [0, 255] (uint8 or float; scaling is part of
-the network) and return ``(n, 4)`` corrections a, b, tx, ty as `faceflow_ml.inference.aligner`
-applies them.
+All take ``(n, 3, 64, 64)`` RGB views with values in [0, 255] and return ``(n, 4)`` corrections
+a, b, tx, ty as `faceflow_ml.inference.aligner` applies them.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from typing import cast
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from faceflow_ml.inference.aligner import VIEW_SIZE
 from faceflow_ml.models.registry import register_model
+from faceflow_ml.models.view_network import ViewNetwork
 
-_HIDDEN = 128
 _OUTPUT_SCALE = 0.1  # about the spread of the corrections: the last layer learns values near 1
 
 
-def _conv_norm(inputs: int, outputs: int, size: int, stride: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    ]
-
-
-class AlignerBlock(nn.Module):
-    """Residual block with a projected shortcut; all its normalisations are fused at inference."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.residual = nn.Sequential(
-            *_conv_norm(inputs, outputs, 3, stride),
-            nn.ReLU(inplace=True),
-            *_conv_norm(outputs, outputs, 3, 1),
-        )
-        self.shortcut = nn.Sequential(*_conv_norm(inputs, outputs, 1, stride))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.residual(x) + self.shortcut(x))
-
-
-class Aligner(nn.Module):
-    """A stem and residual blocks, each halving the view, then two linear layers over the last grid.
-
-    An untrained network changes nothing: its last layer starts at zero.
+class Aligner(ViewNetwork):
+    """Gives corrections; an untrained network changes nothing.
 
     Args:
         widths: channels of the stem and of each block.
@@ -56,24 +25,11 @@ class Aligner(nn.Module):
     """
 
     def __init__(self, widths: Sequence[int], *, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            *_conv_norm(3, widths[0], 3, 2),
-            nn.ReLU(inplace=True),
-            *(AlignerBlock(a, b, 2) for a, b in itertools.pairwise(widths)),
-        )
-        grid = VIEW_SIZE // 2 ** len(widths)
-        self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear(widths[-1] * grid * grid, _HIDDEN)
-        self.output = nn.Linear(_HIDDEN, 4)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        super().__init__(widths, 4, dropout=dropout)
 
     def forward(self, views: Tensor) -> Tensor:
         """Corrections ``(n, 4)`` of ``(n, 3, 64, 64)`` RGB views in [0, 255]."""
-        x = (views.to(self.output.weight.dtype) - 127.5) / 64
-        x = self.dropout(torch.flatten(self.features(x), 1))
-        return cast(Tensor, self.output(F.relu(self.hidden(x))) * _OUTPUT_SCALE)
+        return super().forward(views) * _OUTPUT_SCALE
 
 
 @register_model("aligner", "aligner_small")

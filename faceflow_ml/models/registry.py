@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import nn
 
-Kind = Literal["detector", "embedder", "aligner"]
+Kind = Literal["detector", "refiner", "aligner", "embedder"]
 Builder = Callable[..., nn.Module]
 
-_BUILDERS: dict[Kind, dict[str, Builder]] = {"detector": {}, "embedder": {}, "aligner": {}}
+_BUILDERS: dict[Kind, dict[str, Builder]] = {kind: {} for kind in get_args(Kind)}
 _MODULES = (
     "faceflow_ml.models.aligner",
     "faceflow_ml.models.iresnet",
     "faceflow_ml.models.mobilenetv3_fpn",
+    "faceflow_ml.models.refiner",
 )
 
 

@@ -27,7 +27,7 @@ from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Kind,
     Manifest,
-    copy_aligner,
+    copy_companions,
     read_manifest,
     resolve,
 )
@@ -271,8 +271,8 @@ def _weights_folder(detector: Reference, embedder: Reference) -> Iterator[Path]:
                     "calibration": dict(weights.calibration),
                 }
             }
-            if kind == "detector" and (aligner := copy_aligner(weights, folder)):
-                models["aligner"] = aligner
+            if kind == "detector":
+                models |= copy_companions(weights, folder)
         manifest = Manifest.model_validate(
             {
                 "version": 1,

@@ -166,18 +166,15 @@ class AlignerConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
 
 
-class DetectionDataConfig(Section):
+class PhotoDataConfig(Section):
     """Photos with boxes: Parquet shards, and photos of fictional people."""
 
     train: Path | None = Field(None, description="without it, fictional people only")
     val: Path | None = None
     cache: Path = Path(".cache/faceflow")
-    size: int = Field(320, ge=64, multiple_of=32)
-    val_size: int = Field(480, ge=64, multiple_of=32)
     batch_size: int = Field(32, ge=1)
     workers: int = Field(1, ge=0)
     limit: int | None = Field(None, ge=1, description="use only the first photos")
-    mosaic: float = Field(0.2, ge=0, le=1, description="probability of a mosaic of four photos")
     synthetic_photos: int = Field(0, ge=0, description="photos of fictional people mixed in")
 
     @model_validator(mode="after")
@@ -185,6 +182,40 @@ class DetectionDataConfig(Section):
         if self.train is None and not self.synthetic_photos:
             raise ValueError("give data.train, data.synthetic_photos or both")
         return self
+
+
+class DetectionDataConfig(PhotoDataConfig):
+    """Photos with boxes, and how a detector sees them."""
+
+    size: int = Field(320, ge=64, multiple_of=32)
+    val_size: int = Field(480, ge=64, multiple_of=32)
+    mosaic: float = Field(0.2, ge=0, le=1, description="probability of a mosaic of four photos")
+
+
+class RefinerDataConfig(PhotoDataConfig):
+    """Photos with boxes, and the detector whose candidates in them are judged."""
+
+    batch_size: int = Field(256, ge=2)
+    detector: str | None = Field(
+        None, description="a name, file or folder; the default detector if not given"
+    )
+
+
+class RefinerModelConfig(Section):
+    """The network."""
+
+    name: str = "refiner_small"
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class RefinerConfig(Section):
+    """Everything that decides what `faceflow-ml train refiner` makes."""
+
+    data: RefinerDataConfig
+    model: RefinerModelConfig = RefinerModelConfig()
+    optim: OptimConfig = OptimConfig()
+    run: RunConfig = RunConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
 
 class DetectorModelConfig(Section):

@@ -39,7 +39,7 @@ from faceflow_ml.models.mobilenetv3_fpn import (
 )
 from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
-from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig
+from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig, PhotoDataConfig
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
 from faceflow_ml.training.optim import build_optimizer
 from faceflow_ml.training.warm_start import load_onnx_weights
@@ -47,12 +47,12 @@ from faceflow_ml.training.warm_start import load_onnx_weights
 Batch = tuple[Tensor, list[Targets]]
 
 
-class DetectorData(L.LightningDataModule):
-    """Photo caches and their loaders; resumes inside an epoch."""
+class PhotoData(L.LightningDataModule):
+    """Caches of photos with boxes."""
 
-    def __init__(self, config: DetectionDataConfig, seed: int) -> None:
+    def __init__(self, config: PhotoDataConfig, seed: int) -> None:
         super().__init__()
-        self.config = config
+        self._photos = config
         self.seed = seed
         self.fingerprint = ""
         self.train_caches: list[DetectionCache] = []
@@ -65,7 +65,7 @@ class DetectorData(L.LightningDataModule):
 
     def prepare(self) -> None:
         """Decode what is not in the cache yet."""
-        config = self.config
+        config = self._photos
         if config.train is not None:
             photos = read_detections(config.train, "train", limit=config.limit)
             self.train_caches.append(open_detection_cache(photos, config.cache))
@@ -77,6 +77,14 @@ class DetectorData(L.LightningDataModule):
         if config.val is not None:
             val = read_detections(config.val, "val", limit=config.limit)
             self.val_cache = open_detection_cache(val, config.cache)
+
+
+class DetectorData(PhotoData):
+    """Photos as a detector sees them, and their loaders; resumes inside an epoch."""
+
+    def __init__(self, config: DetectionDataConfig, seed: int) -> None:
+        super().__init__(config, seed)
+        self.config = config
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.trainer is not None

@@ -28,6 +28,7 @@ from faceflow_ml.training.config import (
     AlignerConfig,
     DetectorConfig,
     EmbedderConfig,
+    RefinerConfig,
     RunConfig,
     load_config,
     save_config,
@@ -36,7 +37,7 @@ from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.step_seed import StepSeed
 from faceflow_ml.training.tracking import SystemMetrics, log_results, mlflow_logger
 
-TrainConfig = EmbedderConfig | DetectorConfig | AlignerConfig
+TrainConfig = EmbedderConfig | DetectorConfig | RefinerConfig | AlignerConfig
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ def _job(config: TrainConfig) -> _Job:
             return _detector_job(config)
         case EmbedderConfig():
             return _embedder_job(config)
+        case RefinerConfig():
+            return _refiner_job(config)
         case AlignerConfig():
             return _aligner_job(config)
 
@@ -172,6 +175,15 @@ def _detector_job(config: DetectorConfig) -> _Job:
     data.prepare()
     module = DetectorModule(config)
     return _Job("detector", module, data, "val/ap", data.fingerprint, data.validates)
+
+
+def _refiner_job(config: RefinerConfig) -> _Job:
+    from faceflow_ml.training.refiner import RefinerData, RefinerModule
+
+    data = RefinerData(config.data, config.run.seed)
+    data.prepare()
+    module = RefinerModule(config)
+    return _Job("refiner", module, data, "val/ap", data.fingerprint, data.validates)
 
 
 def _aligner_job(config: AlignerConfig) -> _Job:

@@ -12,7 +12,7 @@ from faceflow_ml.inference.pretrained import (
     Kind,
     Manifest,
     ModelEntry,
-    copy_aligner,
+    copy_companions,
     read_manifest,
     resolve,
     weights_dir,
@@ -44,8 +44,9 @@ def merge_weights(folders: Mapping[Kind, Path], out: Path) -> Path:
             shutil.copyfile(folder / entry.file, temporary)
         models[kind] = {name: entry.model_copy(update={"file": file})}
         default[kind] = name
-        if kind == "detector" and (aligner := copy_aligner(resolve(kind, folder), out)):
-            models["aligner"], default["aligner"] = aligner, next(iter(aligner))
+        if kind == "detector":
+            for companion, named in copy_companions(resolve(kind, folder), out).items():
+                models[companion], default[companion] = named, next(iter(named))
     merged = Manifest(version=1, models=models, default=default)
     atomic_write_text(out / MANIFEST_NAME, merged.model_dump_json(indent=2) + "\n")
     return out

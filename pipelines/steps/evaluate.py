@@ -93,7 +93,7 @@ def evaluate_model(
                 metrics={_SECTION[kind]: plain(challenger.metrics)},
                 folder=folder,
             )
-        # All that the manifest lists: a detector comes with its aligner.
+        # All that the manifest lists: a detector comes with its companions.
         listed = read_manifest(folder).models.values()
         names = [MANIFEST_NAME, *(entry.file for named in listed for entry in named.values())]
         pack(folder, out / MODEL_ARCHIVE, names)

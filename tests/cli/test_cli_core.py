@@ -173,8 +173,8 @@ def test_a_reader_that_goes_away_is_no_error(cli: Callable) -> None:
     "name",
     [
         *("group", "dedupe", "detect", "embed", "data synth", "bench", "bench scale"),
-        *("train detector", "train embedder", "train aligner"),
-        *("export detector", "export embedder", "export aligner"),
+        *("train detector", "train embedder", "train refiner", "train aligner"),
+        *("export detector", "export embedder", "export refiner", "export aligner"),
         *("evaluate detector", "evaluate embedder", "evaluate clustering", "evaluate grouping"),
         "evaluate calibrate",
     ],

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from faceflow_ml.data.face_views import ViewDataset, cut_views, photometric, sample_corrections
 from faceflow_ml.data.identities import FACE_SIZE, IdentityCache
-from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, VIEW_SIZE
+from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
+from faceflow_ml.inference.types import VIEW_SIZE
 from faceflow_ml.losses.alignment import alignment_error, alignment_loss, template_displacements
 
 

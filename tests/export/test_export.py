@@ -23,6 +23,7 @@ from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 from faceflow_ml.inference.pretrained import resolve
+from faceflow_ml.inference.types import VIEW_SIZE
 from faceflow_ml.models.registry import Kind, create_model
 
 
@@ -31,9 +32,9 @@ def _checkpoint(folder: Path, kind: Kind, name: str, input_size: int = 112) -> P
     torch.manual_seed(0)
     options = {"input_size": input_size} if kind == "embedder" else {}
     model = create_model(kind, name, **options)
-    size = {"embedder": input_size, "detector": 128, "aligner": 64}[kind]
+    size = {"embedder": input_size, "detector": 128}.get(kind, VIEW_SIZE)
     with torch.no_grad():
-        if kind == "aligner":  # its last layer starts at zero
+        if kind in ("aligner", "refiner"):  # their last layer starts at zero
             torch.nn.init.normal_(model.output.weight, std=0.5)
         for _ in range(3):
             model(torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8))
@@ -118,6 +119,21 @@ def test_a_detector_comes_with_its_aligner(
             FaceDetector.from_pretrained(str(weights))
     finally:
         (tmp_path / "gone").rename(weights / aligner["file"])
+
+
+def test_a_detector_asks_the_refiner_of_its_folder(detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    judge = export_model("refiner", _checkpoint(tmp_path, "refiner", "refiner_small"), out)
+    assert judge.parity[0].score < 1e-3 > judge.parity[1].score
+    export_model("detector", detector, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    (entry,) = manifest["models"]["detector"].values()
+    assert entry["preprocessing"]["refiner"] == judge.contract_id
+    with_it = FaceDetector.from_pretrained(str(out))
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    scores = with_it.detect(photo, score_threshold=0.0).scores
+    alone = with_it.candidates([photo], score_threshold=0.0)[0].scores
+    assert len(scores) and scores.max() != alone.max()
 
 
 def test_the_aligner_of_the_folder_goes_before_the_shipped_one(

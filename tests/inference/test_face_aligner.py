@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from faceflow_ml.errors import WeightsError
-from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, VIEW_SIZE, FaceAligner
+from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, FaceAligner
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE, align_faces, estimate_similarity
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.pretrained import (
@@ -19,6 +19,7 @@ from faceflow_ml.inference.pretrained import (
     default_preprocessing,
     from_bytes,
 )
+from faceflow_ml.inference.types import VIEW_SIZE
 from tests.inference.conftest import Graph
 
 CORRECTION = (0.08, -0.05, 0.03, -0.04)

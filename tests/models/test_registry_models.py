@@ -8,13 +8,14 @@ import torch
 from faceflow_ml.models.heads import MarginHead
 from faceflow_ml.models.iresnet import WideConv2d, resize_fc
 from faceflow_ml.models.mobilenetv3_fpn import decode_boxes, decode_landmarks, make_points
-from faceflow_ml.models.registry import create_model, list_models
+from faceflow_ml.models.registry import Kind, create_model, list_models
 
 
 def test_kinds_have_sizes() -> None:
     assert {"iresnet18", "iresnet34", "iresnet50", "iresnet_light"} <= set(list_models("embedder"))
     assert len(list_models("detector")) >= 3
     assert list_models("aligner") == ["aligner_small"]
+    assert list_models("refiner") == ["refiner_small"]
 
 
 def test_unknown_name_lists_the_known() -> None:
@@ -45,12 +46,16 @@ def test_a_wide_convolution_trains_as_any_other(size: int, stride: int) -> None:
         torch.testing.assert_close(patches, convolved, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list_models("aligner"))
-def test_aligner_changes_nothing_until_it_learns(name: str) -> None:
-    model = create_model("aligner", name)
-    corrections = model(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
-    assert corrections.shape == (3, 4) and (corrections == 0).all()
-    (corrections - 1).square().sum().backward()
+@pytest.mark.parametrize(
+    ("kind", "name", "outputs"),
+    [("aligner", name, 4) for name in list_models("aligner")]
+    + [("refiner", name, 5) for name in list_models("refiner")],
+)
+def test_a_second_look_changes_nothing_until_it_learns(kind: Kind, name: str, outputs: int) -> None:
+    model = create_model(kind, name)
+    found = model(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
+    assert found.shape == (3, outputs) and (found == 0).all()
+    (found - 1).square().sum().backward()
     assert model.output.weight.grad.abs().sum() > 0
 
 

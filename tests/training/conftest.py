@@ -11,6 +11,7 @@ from faceflow_ml.training.config import (
     AlignerConfig,
     DetectorConfig,
     EmbedderConfig,
+    RefinerConfig,
     load_config,
 )
 
@@ -52,6 +53,22 @@ def detector_config(tmp_path: Path, face_cache: Path) -> Callable[..., DetectorC
             "run.accelerator=cpu",
         ]
         return load_config(DetectorConfig, CONFIGS / "detector/debug.yaml", [*small, *words], {})
+
+    return make
+
+
+@pytest.fixture
+def refiner_config(tmp_path: Path, face_cache: Path) -> Callable[..., RefinerConfig]:
+    """A factory of small refiner runs in ``tmp_path``."""
+
+    def make(*words: str) -> RefinerConfig:
+        small = [
+            f"data.cache={face_cache}",
+            f"run.output={tmp_path / 'refiner'}",
+            "tracking.enabled=false",
+            "run.accelerator=cpu",
+        ]
+        return load_config(RefinerConfig, CONFIGS / "refiner/debug.yaml", [*small, *words], {})
 
     return make
 

@@ -12,6 +12,7 @@ from faceflow_ml.training.config import (
     AlignerConfig,
     DetectorConfig,
     EmbedderConfig,
+    RefinerConfig,
     load_config,
     save_config,
 )
@@ -32,6 +33,7 @@ KINDS = {
     "detector": DetectorConfig,
     "embedder": EmbedderConfig,
     "pipeline": PipelineConfig,
+    "refiner": RefinerConfig,
 }
 
 

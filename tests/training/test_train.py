@@ -43,8 +43,8 @@ def test_detector_trains_with_simota_and_ignored_faces(detector_config: MakeDete
     assert result.steps == 3
 
 
-# An epoch of the aligner is a single step: many, lest it end before it is killed.
-@pytest.mark.parametrize(("kind", "epochs"), [("embedder", 4), ("aligner", 24)])
+# An epoch of the aligner or refiner is a step or few: many, lest it end before it is killed.
+@pytest.mark.parametrize(("kind", "epochs"), [("embedder", 4), ("refiner", 12), ("aligner", 24)])
 def test_a_killed_run_ends_where_an_undisturbed_one_does(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, epochs: int
 ) -> None:

@@ -1,0 +1,170 @@
+"""A second look at each candidate of a detector: is it a face, and where exactly are its borders?
+
+A detector sees the whole photo and spends little on each place of it. The refiner sees every
+candidate by itself, enlarged, and judges again (a cascade, as in MTCNN, Zhang et al., 2016,
+arXiv:1604.02878).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from faceflow_ml.errors import WeightsError
+from faceflow_ml.inference import pretrained
+from faceflow_ml.inference.alignment import warp
+from faceflow_ml.inference.checks import check_image
+from faceflow_ml.inference.pretrained import RefinerPreprocessing, Weights
+from faceflow_ml.inference.session import Device, open_session
+from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
+
+CONTEXT = 1.6
+"""Side of the square that the network sees around a box, over the square root of its area."""
+
+_OUTPUTS = {"judgements": 2}
+_PARAMETERS = 5
+_BATCH = 64
+_FURTHEST = 1.0  # more than the network was trained to move a border
+# How much the refiner's word counts beside the detector's. It knows its candidates from training
+# photos, on which the detector errs less: alone it is the worse judge. See docs/decisions/0056.
+_WEIGHT = 0.25
+_ODDS = 1e6  # scores further from 0 or 1 than this are taken for as far
+
+
+class FaceRefiner:
+    """Judges candidates; loads an ONNX model that obeys the refiner contract.
+
+    The model takes ``images`` uint8 (n, 64, 64, 3) RGB, and gives ``judgements`` (n, 5): the
+    log-odds that the middle of the view is a face, and the changes of its box as `change_boxes`
+    applies them.
+
+    weights: verified weights. threads: threads for one inference, None for all cores. device:
+    "cpu", "cuda" or "auto".
+    Raises WeightsError if the model is of another kind.
+    """
+
+    def __init__(
+        self, weights: Weights, *, threads: int | None = None, device: Device = "cpu"
+    ) -> None:
+        pretrained.parse_preprocessing(RefinerPreprocessing, weights)
+        self._weights = weights
+        self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+        device: Device = "cpu",
+    ) -> FaceRefiner:
+        """The shipped refiner, or ``name``: one of the manifest, or a path."""
+        return cls(pretrained.resolve("refiner", name), threads=threads, device=device)
+
+    @property
+    def contract_id(self) -> str:
+        """Hash of weights and preprocessing."""
+        return self._weights.contract_id
+
+    def refine_batch(
+        self,
+        images: Sequence[ImageArray],
+        boxes: Sequence[FloatArray],
+        scores: Sequence[FloatArray],
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """Judge the candidates of several photos, which run together.
+
+        images: (H, W, 3) uint8 RGB each. boxes: (n, 4) pixels each, n >= 0, with an area. scores:
+        (n,) in [0, 1] each, the detector's.
+        Returns for every photo the boxes (n, 4) float32, moved, which may reach outside the photo,
+        and the scores (n,) float32 in [0, 1], both judgements in one.
+        """
+        photos = [check_image(image) for image in images]
+        views = [
+            box_view(photo, box)
+            for photo, some in zip(photos, boxes, strict=True)
+            for box in some.astype(np.float64)
+        ]
+        judged = [
+            self._judge(np.stack(views[start : start + _BATCH]))
+            for start in range(0, len(views), _BATCH)
+        ]
+        judgements = np.concatenate([np.zeros((0, _PARAMETERS)), *judged])
+        ends = np.cumsum([len(some) for some in boxes])[:-1]
+        return [
+            (change_boxes(box, part[:, 1:]), combine_scores(score, part[:, 0]))
+            for box, score, part in zip(boxes, scores, np.split(judgements, ends), strict=True)
+        ]
+
+    def _judge(self, views: ImageArray) -> npt.NDArray[np.float64]:
+        (judgements,) = self._session.run(views)
+        if judgements.shape[1] != _PARAMETERS:
+            raise WeightsError(
+                f"{self._weights.name}: expected judgements (n, {_PARAMETERS}), "
+                f"got {judgements.shape}"
+            )
+        return judgements.astype(np.float64)
+
+
+def box_view(photo: ImageArray, box: npt.NDArray[np.float64]) -> ImageArray:
+    """What the network sees of a box: ``(64, 64, 3)`` uint8, the square around its centre.
+
+    Args:
+        photo: ``(h, w, 3)`` uint8 RGB.
+        box: ``(4,)`` x1, y1, x2, y2 in pixels, with an area; may reach outside the photo.
+    """
+    size = box[2:] - box[:2]
+    scale = VIEW_SIZE / (CONTEXT * np.sqrt(size.prod()))
+    # Corners of pixels have whole coordinates in boxes; in a warp, centres of pixels have.
+    shift = VIEW_SIZE / 2 - (box[:2] + box[2:]) / 2 * scale + 0.5 * scale - 0.5
+    view = np.zeros((VIEW_SIZE, VIEW_SIZE, 3), np.uint8)
+    warp(photo, np.column_stack([np.eye(2) * scale, shift]), view)
+    return view
+
+
+def change_boxes(boxes: npt.NDArray[np.floating], changes: npt.NDArray[np.floating]) -> FloatArray:
+    """Move the centres of boxes ``(n, 4)`` and stretch them.
+
+    Args:
+        boxes: x1, y1, x2, y2 in pixels.
+        changes: ``(n, 4)`` x, y of the centre, over the square root of the box's area, and the
+            logarithms of the factors of its width and height.
+
+    >>> change_boxes(np.array([[0.0, 0, 4, 4]]), np.array([[0.25, 0, 0, np.log(2)]]))
+    array([[ 1., -2.,  5.,  6.]], dtype=float32)
+    """
+    limited = np.clip(changes, -_FURTHEST, _FURTHEST)
+    size = boxes[:, 2:] - boxes[:, :2]
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centre = centre + limited[:, :2] * np.sqrt(size.prod(axis=1, keepdims=True))
+    half = size * np.exp(limited[:, 2:]) / 2
+    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
+def changes_between(boxes: npt.NDArray[np.floating], faces: npt.NDArray[np.floating]) -> FloatArray:
+    """The changes ``(n, 4)`` that take boxes to faces, both ``(n, 4)``: see `change_boxes`.
+
+    >>> changes_between(np.array([[0.0, 0, 4, 4]]), np.array([[1.0, 0, 5, 4]]))
+    array([[0.25, 0.  , 0.  , 0.  ]], dtype=float32)
+    """
+    size, wanted = boxes[:, 2:] - boxes[:, :2], faces[:, 2:] - faces[:, :2]
+    moved = (faces[:, :2] + faces[:, 2:] - boxes[:, :2] - boxes[:, 2:]) / 2
+    moved = moved / np.sqrt(size.prod(axis=1, keepdims=True))
+    return np.concatenate([moved, np.log(wanted / size)], axis=1).astype(np.float32)
+
+
+def combine_scores(
+    scores: npt.NDArray[np.floating], log_odds: npt.NDArray[np.floating]
+) -> FloatArray:
+    """One score ``(n,)`` of the detector's and the refiner's: the weighted mean of the log-odds.
+
+    >>> combine_scores(np.array([0.5, 0.8]), np.array([0.0, 0.0])).round(2)
+    array([0.5 , 0.74], dtype=float32)
+    """
+    limit = 1 / _ODDS
+    certain = np.clip(scores.astype(np.float64), limit, 1 - limit)
+    both = (1 - _WEIGHT) * np.log(certain / (1 - certain)) + _WEIGHT * log_odds
+    return (1 / (1 + np.exp(-both))).astype(np.float32)
