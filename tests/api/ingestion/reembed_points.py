@@ -151,6 +151,9 @@ def main(folder: Path) -> None:
         shutil.copytree(source, data)
         return data
 
+    # What is loaded once by the way is loaded now: whoever waits for it renews the lease meanwhile,
+    # which are writes that no later run has.
+    reembed_albums(settings(fresh()), every=True, engine=OtherEngine(), options=OPTIONS)
     data = fresh()
     status, log = fork(data, 0)
     if status != 0 or log is None:
