@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,24 +33,41 @@ _SHIFT, _SCALE, _STRETCH = 0.12, 0.12, 0.18  # deviations: of sides, and of loga
 _LEAST_IOU = 0.35  # of a face and its disturbed box
 _TRIES = 8
 _COARSE_SHARE, _COARSEST, _COARSE = 0.35, 8.0, 32.0  # views made of small faces; pixels of these
-# Shares of training: faces with disturbed boxes; candidates that are faces, and that are none;
-# places anywhere.
+# Shares of training: faces with disturbed boxes; candidates that are faces, and that are none, more
+# of the likelier ones; places anywhere.
 _FACE, _FOUND, _FALSE, _ANYWHERE = range(4)
 _SHARES = (0.38, 0.17, 0.35, 0.10)
 _NOTHING: Box = np.full(4, np.nan)
+
+
+class _Row(NamedTuple):
+    place: tuple[int, int]
+    box: Box
+    face: Box
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Items:
     """Boxes of one kind.
 
-    ``places`` (n, 2) source and photo; ``boxes`` (n, 4); ``faces`` (n, 4) the faces they are of.
-    What there is not is NaN.
+    ``places`` (n, 2) source and photo; ``boxes`` (n, 4); ``faces`` (n, 4) the faces they are of;
+    ``weights`` (n,) how often they come, relative to each other. What there is not is NaN.
     """
 
     places: NDArray[np.int64]
     boxes: Box
     faces: Box
+    weights: NDArray[np.float64]
+
+    @staticmethod
+    def of(rows: Sequence[_Row]) -> _Items:
+        return _Items(
+            np.array([row.place for row in rows], np.int64).reshape(-1, 2),
+            np.array([row.box for row in rows], np.float64).reshape(-1, 4),
+            np.array([row.face for row in rows], np.float64).reshape(-1, 4),
+            np.array([row.weight for row in rows], np.float64),
+        )
 
 
 class BoxViewDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -75,8 +93,11 @@ class BoxViewDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if not counts[_FACE]:
             raise ValueError("no faces to learn from")
         self._ends = np.cumsum(counts)
-        self.weights = np.repeat(
-            [share / max(count, 1) for share, count in zip(_SHARES, counts, strict=True)], counts
+        self.weights = np.concatenate(
+            [
+                share * kind.weights / max(kind.weights.sum(), 1e-9)
+                for share, kind in zip(_SHARES, self._kinds, strict=True)
+            ]
         )
 
     def __len__(self) -> int:
@@ -126,7 +147,7 @@ class BoxViewDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
 
 def _items(sources: Sequence[tuple[DetectionCache, Candidates]]) -> list[_Items]:
-    rows: list[list[tuple[tuple[int, int], Box, Box]]] = [[] for _ in _SHARES]
+    rows: list[list[_Row]] = [[] for _ in _SHARES]
     for source, (cache, candidates) in enumerate(sources):
         for number in range(len(cache)):
             place = (source, number)
@@ -134,22 +155,17 @@ def _items(sources: Sequence[tuple[DetectionCache, Candidates]]) -> list[_Items]
             truth = labels.boxes.astype(np.float64)
             size = np.sqrt((truth[:, 2:] - truth[:, :2]).prod(axis=1))
             for face in truth[~labels.ignore & (size >= _SMALLEST_FACE)]:
-                rows[_FACE].append((place, face, face))
-            found = candidates.boxes[candidates.of(number)]
-            for box, match in zip(found, match_candidates(found, labels).tolist(), strict=True):
+                rows[_FACE].append(_Row(place, face, face))
+            own = candidates.of(number)
+            found, scores = candidates.boxes[own], candidates.scores[own].tolist()
+            matches = match_candidates(found, labels).tolist()
+            for box, score, match in zip(found.astype(np.float64), scores, matches, strict=True):
                 if match >= 0:
-                    rows[_FOUND].append((place, box.astype(np.float64), truth[match]))
+                    rows[_FOUND].append(_Row(place, box, truth[match]))
                 elif match == NO_FACE:
-                    rows[_FALSE].append((place, box.astype(np.float64), _NOTHING))
-            rows[_ANYWHERE].append((place, _NOTHING, _NOTHING))
-    return [
-        _Items(
-            np.array([place for place, _, _ in kind], np.int64).reshape(-1, 2),
-            np.array([box for _, box, _ in kind], np.float64).reshape(-1, 4),
-            np.array([face for _, _, face in kind], np.float64).reshape(-1, 4),
-        )
-        for kind in rows
-    ]
+                    rows[_FALSE].append(_Row(place, box, _NOTHING, score))
+            rows[_ANYWHERE].append(_Row(place, _NOTHING, _NOTHING))
+    return [_Items.of(kind) for kind in rows]
 
 
 def _disturbed(face: Box, rng: np.random.Generator) -> Box:

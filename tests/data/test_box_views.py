@@ -79,6 +79,14 @@ def test_views_say_whether_there_is_a_face(photos: DetectionCache) -> None:
     np.testing.assert_allclose(shares, [0.38, 0.17, 0.45])
 
 
+def test_likelier_false_candidates_come_more_often(photos: DetectionCache) -> None:
+    corner = np.tile(np.array([0, 0, 9, 9], np.float32), (2, 1))
+    some = Candidates(np.array([0, 3]), corner, np.array([0.1, 0.3], np.float32))
+    dataset = BoxViewDataset([(photos, some)], seed=1)
+    false = dataset.weights[-len(photos) - 2 : -len(photos)]
+    np.testing.assert_allclose(false, [0.35 / 4, 0.35 * 3 / 4], rtol=1e-6)
+
+
 def test_views_follow_from_the_seed(photos: DetectionCache) -> None:
     indices = [(2, 5), (2, 1), (2, 3)]
     source = [(photos, made_up(photos))]
