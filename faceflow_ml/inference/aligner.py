@@ -8,14 +8,11 @@ transformers, Jaderberg et al., 2015, arXiv:1506.02025, learnt from known displa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from faceflow_ml.errors import WeightsError
-from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.alignment import (
     ARCFACE_TEMPLATE,
     alignable,
@@ -23,56 +20,31 @@ from faceflow_ml.inference.alignment import (
     warp,
 )
 from faceflow_ml.inference.checks import check_image, check_landmarks
-from faceflow_ml.inference.pretrained import AlignerPreprocessing, Weights
-from faceflow_ml.inference.session import Device, open_session
+from faceflow_ml.inference.pretrained import AlignerPreprocessing
 from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
+from faceflow_ml.inference.view_model import ViewModel
 
 VIEW_CENTRE = (56.0, 62.0)
 VIEW_HALF = 38.0
 """The view is this far around its centre, in pixels of the 112x112 template: eyes, nose and mouth,
 and nothing that an aligned training face does not show when it is turned or shifted a little."""
 
-_OUTPUTS = {"corrections": 2}
-_PARAMETERS = 4
-_BATCH = 64
 # More than the network was trained to correct: it sees no face there.
 _FURTHEST = 0.35
 
 
-class FaceAligner:
+class FaceAligner(ViewModel):
     """Corrects landmarks; loads an ONNX model that obeys the aligner contract.
 
     The model takes ``images`` uint8 (n, 64, 64, 3) RGB, and gives ``corrections`` (n, 4), a, b, x
     and y: a point p of the view, in template pixels from its centre, belongs on the template at
     p + [[a, -b], [b, a]] p + 2 * VIEW_HALF * (x, y) from there.
-
-    weights: verified weights. threads: threads for one inference, None for all cores. device:
-    "cpu", "cuda" or "auto".
-    Raises WeightsError if the model is of another kind.
     """
 
-    def __init__(
-        self, weights: Weights, *, threads: int | None = None, device: Device = "cpu"
-    ) -> None:
-        pretrained.parse_preprocessing(AlignerPreprocessing, weights)
-        self._weights = weights
-        self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | os.PathLike[str] | None = None,
-        *,
-        threads: int | None = None,
-        device: Device = "cpu",
-    ) -> FaceAligner:
-        """The shipped aligner, or ``name``: one of the manifest, or a path."""
-        return cls(pretrained.resolve("aligner", name), threads=threads, device=device)
-
-    @property
-    def contract_id(self) -> str:
-        """Hash of weights and preprocessing."""
-        return self._weights.contract_id
+    kind = "aligner"
+    preprocessing = AlignerPreprocessing
+    output = "corrections"
+    columns = 4
 
     def correct(self, image: ImageArray, landmarks: npt.NDArray[np.floating]) -> FloatArray:
         """Move the landmarks of each face together, so that ``align_faces`` puts it in its place.
@@ -94,22 +66,11 @@ class FaceAligner:
             for photo, points in zip(photos, moved, strict=True)
             for index in np.flatnonzero(alignable(points))
         ]
-        for start in range(0, len(faces), _BATCH):
-            part = faces[start : start + _BATCH]
-            views = np.stack([_view(photo, matrix) for photo, _, _, matrix in part])
-            corrections = self._corrections(views)
-            for (_, points, index, matrix), correction in zip(part, corrections, strict=True):
-                points[index] = _moved(points[index], matrix, correction)
+        corrections = self._run([_view(photo, matrix) for photo, _, _, matrix in faces])
+        corrections = np.clip(corrections, -_FURTHEST, _FURTHEST)
+        for (_, points, index, matrix), correction in zip(faces, corrections, strict=True):
+            points[index] = _moved(points[index], matrix, correction)
         return [points.astype(np.float32) for points in moved]
-
-    def _corrections(self, views: ImageArray) -> npt.NDArray[np.float64]:
-        (corrections,) = self._session.run(views)
-        if corrections.shape[1] != _PARAMETERS:
-            raise WeightsError(
-                f"{self._weights.name}: expected corrections (n, {_PARAMETERS}), "
-                f"got {corrections.shape}"
-            )
-        return np.clip(corrections.astype(np.float64), -_FURTHEST, _FURTHEST)
 
 
 def _view(photo: ImageArray, matrix: npt.NDArray[np.float64]) -> ImageArray:

@@ -42,7 +42,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Schema = TypeVar("Schema", bound=_Strict)
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class DetectorPreprocessing(_Strict):

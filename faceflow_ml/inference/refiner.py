@@ -7,26 +7,20 @@ arXiv:1604.02878).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from faceflow_ml.errors import WeightsError
-from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.alignment import warp
 from faceflow_ml.inference.checks import check_image
-from faceflow_ml.inference.pretrained import RefinerPreprocessing, Weights
-from faceflow_ml.inference.session import Device, open_session
+from faceflow_ml.inference.pretrained import RefinerPreprocessing
 from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
+from faceflow_ml.inference.view_model import ViewModel
 
 CONTEXT = 1.6
 """Side of the square that the network sees around a box, over the square root of its area."""
 
-_OUTPUTS = {"judgements": 2}
-_PARAMETERS = 5
-_BATCH = 64
 _FURTHEST = 1.0  # more than the network was trained to move a border
 # How much the refiner's word counts beside the detector's. It knows its candidates from training
 # photos, on which the detector errs less: alone it is the worse judge. See docs/decisions/0056.
@@ -34,40 +28,18 @@ _WEIGHT = 0.25
 _ODDS = 1e6  # scores further from 0 or 1 than this are taken for as far
 
 
-class FaceRefiner:
+class FaceRefiner(ViewModel):
     """Judges candidates; loads an ONNX model that obeys the refiner contract.
 
     The model takes ``images`` uint8 (n, 64, 64, 3) RGB, and gives ``judgements`` (n, 5): the
     log-odds that the middle of the view is a face, and the changes of its box as `change_boxes`
     applies them.
-
-    weights: verified weights. threads: threads for one inference, None for all cores. device:
-    "cpu", "cuda" or "auto".
-    Raises WeightsError if the model is of another kind.
     """
 
-    def __init__(
-        self, weights: Weights, *, threads: int | None = None, device: Device = "cpu"
-    ) -> None:
-        pretrained.parse_preprocessing(RefinerPreprocessing, weights)
-        self._weights = weights
-        self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | os.PathLike[str] | None = None,
-        *,
-        threads: int | None = None,
-        device: Device = "cpu",
-    ) -> FaceRefiner:
-        """The shipped refiner, or ``name``: one of the manifest, or a path."""
-        return cls(pretrained.resolve("refiner", name), threads=threads, device=device)
-
-    @property
-    def contract_id(self) -> str:
-        """Hash of weights and preprocessing."""
-        return self._weights.contract_id
+    kind = "refiner"
+    preprocessing = RefinerPreprocessing
+    output = "judgements"
+    columns = 5
 
     def refine_batch(
         self,
@@ -88,25 +60,12 @@ class FaceRefiner:
             for photo, some in zip(photos, boxes, strict=True)
             for box in some.astype(np.float64)
         ]
-        judged = [
-            self._judge(np.stack(views[start : start + _BATCH]))
-            for start in range(0, len(views), _BATCH)
-        ]
-        judgements = np.concatenate([np.zeros((0, _PARAMETERS)), *judged])
-        ends = np.cumsum([len(some) for some in boxes])[:-1]
+        ends = np.cumsum([len(some) for some in boxes], dtype=np.int64)
+        parts = np.split(self._run(views), ends)[:-1]  # what is behind the last end is empty
         return [
             (change_boxes(box, part[:, 1:]), combine_scores(score, part[:, 0]))
-            for box, score, part in zip(boxes, scores, np.split(judgements, ends), strict=True)
+            for box, score, part in zip(boxes, scores, parts, strict=True)
         ]
-
-    def _judge(self, views: ImageArray) -> npt.NDArray[np.float64]:
-        (judgements,) = self._session.run(views)
-        if judgements.shape[1] != _PARAMETERS:
-            raise WeightsError(
-                f"{self._weights.name}: expected judgements (n, {_PARAMETERS}), "
-                f"got {judgements.shape}"
-            )
-        return judgements.astype(np.float64)
 
 
 def box_view(photo: ImageArray, box: npt.NDArray[np.float64]) -> ImageArray:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from faceflow_ml.inference.pretrained import Kind, compute_contract_id, default_preprocessing
 
 STRIDES = (8, 16, 32)
 # Landmarks of the toy faces, in half-sizes of the box from its centre.
@@ -126,3 +133,35 @@ def make_detector():
 @pytest.fixture(scope="session")
 def make_embedder():
     return build_embedder
+
+
+def write_weights(
+    folder: Path, detector: bytes, companions: Mapping[Kind, bytes], *, missing: str = ""
+) -> dict[Kind, str]:
+    """A folder with a detector that names other models, all there but the ``missing`` kind.
+
+    Returns the contract ids of those models.
+    """
+    entries: dict[Kind, dict[str, object]] = {}
+    named: dict[Kind, str] = {}
+    for kind, model in {**companions, "detector": detector}.items():  # the detector names others
+        settings = default_preprocessing(kind) | (named if kind == "detector" else {})
+        digest = hashlib.sha256(model).hexdigest()
+        entries[kind] = {
+            "file": f"{kind}.onnx",
+            "sha256": digest,
+            "architecture": "toy",
+            "contract_id": compute_contract_id(digest, settings),
+            "preprocessing": settings,
+        }
+        if kind != "detector":
+            named[kind] = str(entries[kind]["contract_id"])
+        (folder / f"{kind}.onnx").write_bytes(model)
+    present = [kind for kind in entries if kind != missing]
+    document = {
+        "version": 1,
+        "models": {kind: {"toy": entries[kind]} for kind in present},
+        "default": dict.fromkeys(present, "toy"),
+    }
+    (folder / "manifest.json").write_text(json.dumps(document))
+    return named

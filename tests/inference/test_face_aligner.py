@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,9 @@ from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, FaceAligner
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE, align_faces, estimate_similarity
 from faceflow_ml.inference.detector import FaceDetector
-from faceflow_ml.inference.pretrained import (
-    compute_contract_id,
-    default_preprocessing,
-    from_bytes,
-)
+from faceflow_ml.inference.pretrained import from_bytes
 from faceflow_ml.inference.types import VIEW_SIZE
-from tests.inference.conftest import Graph
+from tests.inference.conftest import Graph, write_weights
 
 CORRECTION = (0.08, -0.05, 0.03, -0.04)
 
@@ -116,36 +110,8 @@ def test_a_model_of_another_shape_is_refused() -> None:
         aligner(build_aligner((0.1, 0.1, 0.1))).correct(RED, landmarks(0)[None])
 
 
-def write_weights(folder: Path, detector: bytes, model: bytes | None) -> str:
-    """A folder with a detector that asks for the toy aligner; returns the aligner's id."""
-    toy = build_aligner()
-    aligner_id = compute_contract_id(
-        hashlib.sha256(toy).hexdigest(), default_preprocessing("aligner")
-    )
-    settings = {"detector": default_preprocessing("detector") | {"aligner": aligner_id}}
-    files = {"detector": detector}
-    if model is not None:
-        settings["aligner"], files["aligner"] = default_preprocessing("aligner"), model
-    models = {}
-    for kind, data in files.items():
-        digest = hashlib.sha256(data).hexdigest()
-        (folder / f"{kind}.onnx").write_bytes(data)
-        models[kind] = {
-            "toy": {
-                "file": f"{kind}.onnx",
-                "sha256": digest,
-                "architecture": "toy",
-                "contract_id": compute_contract_id(digest, settings[kind]),
-                "preprocessing": settings[kind],
-            }
-        }
-    document = {"version": 1, "models": models, "default": dict.fromkeys(files, "toy")}
-    (folder / "manifest.json").write_text(json.dumps(document))
-    return aligner_id
-
-
 def test_a_detector_uses_the_aligner_that_it_names(tmp_path: Path, detector_onnx: bytes) -> None:
-    write_weights(tmp_path, detector_onnx, build_aligner())
+    write_weights(tmp_path, detector_onnx, {"aligner": build_aligner()})
     photo = np.zeros((320, 320, 3), np.uint8)
     photo[128:160, 128:160] = (255, 0, 40)
     plain = FaceDetector(detector_onnx).detect(photo)
@@ -160,6 +126,6 @@ def test_a_detector_uses_the_aligner_that_it_names(tmp_path: Path, detector_onnx
 
 
 def test_a_detector_without_its_aligner_says_so(tmp_path: Path, detector_onnx: bytes) -> None:
-    wanted = write_weights(tmp_path, detector_onnx, None)
-    with pytest.raises(WeightsError, match=wanted):
+    wanted = write_weights(tmp_path, detector_onnx, {"aligner": build_aligner()}, missing="aligner")
+    with pytest.raises(WeightsError, match=wanted["aligner"]):
         FaceDetector(tmp_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +10,7 @@ from numpy.testing import assert_allclose
 
 from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference.detector import FaceDetector
-from faceflow_ml.inference.pretrained import (
-    compute_contract_id,
-    default_preprocessing,
-    from_bytes,
-)
+from faceflow_ml.inference.pretrained import from_bytes
 from faceflow_ml.inference.refiner import (
     CONTEXT,
     FaceRefiner,
@@ -26,7 +20,7 @@ from faceflow_ml.inference.refiner import (
     combine_scores,
 )
 from faceflow_ml.inference.types import VIEW_SIZE
-from tests.inference.conftest import Graph
+from tests.inference.conftest import Graph, write_weights
 
 # Certain that it is a face, and that the face is a tenth further right and wider.
 JUDGEMENT = (8.0, 0.1, 0.0, float(np.log(1.1)), 0.0)
@@ -107,36 +101,12 @@ def test_candidates_of_several_photos_are_judged_each_in_its_own() -> None:
     assert (blue_scores > 0.85).all()
     assert_allclose(black_boxes, some[2], atol=1e-3)  # the toy sees nothing blue there
     assert_allclose(black_scores, 0.5, atol=1e-6)
+    assert refiner().refine_batch([], [], []) == []
 
 
 def test_a_model_of_another_shape_is_refused() -> None:
     with pytest.raises(WeightsError, match="expected judgements"):
         refiner((0.1, 0.1, 0.1)).refine_batch([BLUE], [boxes(1)], [np.ones(1, np.float32)])
-
-
-def write_weights(folder: Path, detector: bytes, model: bytes) -> None:
-    """A folder with a detector that uses a refiner."""
-    own = default_preprocessing("refiner")
-    wanted = compute_contract_id(hashlib.sha256(model).hexdigest(), own)
-    settings = {
-        "detector": default_preprocessing("detector") | {"refiner": wanted},
-        "refiner": own,
-    }
-    models = {}
-    for kind, data in {"detector": detector, "refiner": model}.items():
-        (folder / f"{kind}.onnx").write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        models[kind] = {
-            "toy": {
-                "file": f"{kind}.onnx",
-                "sha256": digest,
-                "architecture": "toy",
-                "contract_id": compute_contract_id(digest, settings[kind]),
-                "preprocessing": settings[kind],
-            }
-        }
-    document = {"version": 1, "models": models, "default": dict.fromkeys(models, "toy")}
-    (folder / "manifest.json").write_text(json.dumps(document))
 
 
 def test_a_detector_asks_its_refiner(tmp_path: Path, detector_onnx: bytes) -> None:
@@ -149,7 +119,8 @@ def test_a_detector_asks_its_refiner(tmp_path: Path, detector_onnx: bytes) -> No
     for name, odds in (("face", 60.0), ("none", -60.0)):
         folder = tmp_path / name
         folder.mkdir()
-        write_weights(folder, detector_onnx, build_refiner((odds / 0.02, 0, 0, 0, 0)))
+        model = build_refiner((odds / 0.02, 0, 0, 0, 0))
+        write_weights(folder, detector_onnx, {"refiner": model})
         found[name] = FaceDetector(folder).detect(photo)
     assert len(found["face"]) == 2  # made of what the detector thinks below its threshold
     assert len(found["none"]) == 0
