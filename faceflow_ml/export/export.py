@@ -158,12 +158,8 @@ def _photos(kind: Kind, data: Path | None) -> list[NDArray[np.uint8]]:
         return batches if kind == "embedder" else [_views(batch) for batch in batches]
     samples = read_detections(data, "val", limit=_PHOTOS)
     if kind == "refiner":
-        faces = [
-            np.stack([box_view(sample.decode(), box) for box in sample.boxes.astype(np.float64)])
-            for sample in samples
-            if len(sample.boxes)
-        ]
-        return faces
+        labelled = [(s.decode(), s.boxes.astype(np.float64)) for s in samples if len(s.boxes)]
+        return [np.stack([box_view(photo, box) for box in boxes]) for photo, boxes in labelled]
     return [_pad(sample.decode())[None] for sample in samples]
 
 

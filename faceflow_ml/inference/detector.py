@@ -29,7 +29,7 @@ DEFAULT_SCORE_THRESHOLD = 0.5
 NMS_IOU = 0.4
 BLEND_IOU = 0.6
 # From this score of the detector on, the refiner is asked: it makes faces of some that are below
-# the threshold. Five candidates a photo, more than half of them faces.
+# the threshold. Five candidates a photo, about half of them faces.
 _CANDIDATE_SCORE = 0.15
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
 _MAX_CANDIDATES = 1000

@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 
 from faceflow_ml.data.face_views import ViewDataset
 from faceflow_ml.data.identities import FACE_SIZE, IdentityCache
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.losses.alignment import alignment_error, alignment_loss
 from faceflow_ml.models.aligner import Aligner
 from faceflow_ml.models.registry import create_model
@@ -22,7 +21,7 @@ from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import AlignerConfig, IdentityDataConfig
 from faceflow_ml.training.embedder import EmbedderData
 from faceflow_ml.training.loaders import as_is, planned_steps
-from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
 _VALIDATION_SEED = 0  # not the run's: errors of different runs are of the same views
@@ -72,11 +71,7 @@ class AlignerModule(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         views, corrections = batch
         loss = alignment_loss(self.model(views).float(), corrections)
-        if not torch.isfinite(loss):
-            raise FaceFlowError(
-                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
-                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
-            )
+        require_finite(loss, self.trainer.global_step)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 

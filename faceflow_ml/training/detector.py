@@ -16,7 +16,6 @@ from faceflow_ml.data.detection_cache import DetectionCache, open_detection_cach
 from faceflow_ml.data.detection_dataset import DetectionDataset, Targets, collate
 from faceflow_ml.data.detection_sources import read_detections
 from faceflow_ml.data.synthetic_shards import synthetic_photo_shard
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.detection import (
     ImageDetections,
     ImageTruth,
@@ -41,7 +40,7 @@ from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import DetectionDataConfig, DetectorConfig, PhotoDataConfig
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
-from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
 Batch = tuple[Tensor, list[Targets]]
@@ -191,11 +190,7 @@ class DetectorModule(L.LightningModule):
         landmark = (landmark_terms * weight).sum() / normaliser
         losses = self.config.loss
         loss = losses.score * score + losses.box * box + losses.landmark * landmark
-        if not torch.isfinite(loss):
-            raise FaceFlowError(
-                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
-                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
-            )
+        require_finite(loss, self.trainer.global_step)
         size_of_batch = len(images)
         self.log("train/loss", loss, prog_bar=True, batch_size=size_of_batch)
         self.log("train/score", score, prog_bar=True, batch_size=size_of_batch)

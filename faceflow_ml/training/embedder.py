@@ -19,7 +19,6 @@ from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import FaceDataset, IdentityCache, build_identity_cache
 from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.data.samplers import class_balanced_weights
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
 from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
@@ -28,7 +27,7 @@ from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import EmbedderConfig, IdentityDataConfig
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
-from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
 _IMPRINTED_FACES = 6  # of each identity: more move its centre little
@@ -133,11 +132,7 @@ class EmbedderModule(L.LightningModule):
         )
         logits, targets = self.head(self.model(images), labels, margin)
         loss = F.cross_entropy(logits, targets)
-        if not torch.isfinite(loss):
-            raise FaceFlowError(
-                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
-                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
-            )
+        require_finite(loss, self.trainer.global_step)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/margin", margin)
         with torch.no_grad():

@@ -1,14 +1,16 @@
-"""Optimisers and learning-rate schedules."""
+"""Optimisers, learning-rate schedules, and the loss that they may be given."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.training.config import OptimConfig
 
 
@@ -28,6 +30,19 @@ def lr_factor(step: int, total: int, config: OptimConfig) -> float:
     else:
         decay = (1 - done) ** config.power
     return config.final_lr_fraction + (1 - config.final_lr_fraction) * decay
+
+
+def require_finite(loss: Tensor, step: int) -> None:
+    """Stop before a loss that is no number gets into the weights.
+
+    Raises:
+        FaceFlowError: it is infinite or no number; the message says what may help.
+    """
+    if not torch.isfinite(loss):
+        raise FaceFlowError(
+            f"the loss is {loss.item()} at step {step}: training stopped; the last checkpoint is "
+            "intact. Try a lower optim.lr or optim.clip_norm."
+        )
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig, total: int) -> OptimizerLRScheduler:

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 from faceflow_ml.data.box_views import BoxViewDataset
 from faceflow_ml.data.candidates import Candidates, find_candidates
 from faceflow_ml.data.detection_cache import DetectionCache
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.detection import (
     ImageDetections,
     ImageTruth,
@@ -33,7 +32,7 @@ from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import RefinerConfig, RefinerDataConfig
 from faceflow_ml.training.detector import PhotoData
 from faceflow_ml.training.loaders import planned_steps, resumable_loader
-from faceflow_ml.training.optim import build_optimizer
+from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -117,11 +116,7 @@ class RefinerModule(L.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         views, faces, changes = batch
         loss = refinement_loss(self.model(views).float(), faces, changes)
-        if not torch.isfinite(loss):
-            raise FaceFlowError(
-                f"the loss is {loss.item()} at step {self.trainer.global_step}: training stopped; "
-                "the last checkpoint is intact. Try a lower optim.lr or optim.clip_norm."
-            )
+        require_finite(loss, self.trainer.global_step)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
