@@ -43,10 +43,14 @@ _COMMANDS = {
     "dedupe": _Entry("dedupe", "Find exact and near-duplicate photos, the keeper first."),
     "detect": _Entry("detect", "Find the faces in photos: boxes, landmarks, scores."),
     "embed": _Entry("detect", "Turn the faces in photos into vectors."),
-    "train": _Entry("train", "Train the detector or the embedder.", is_group=True),
-    "evaluate": _Entry("evaluate", "Measure a detector, an embedder or a grouping.", is_group=True),
+    "train": _Entry("train", "Train detector, refiner, aligner or embedder.", is_group=True),
+    "evaluate": _Entry(
+        "evaluate", "Measure a detector, an aligner, an embedder or a grouping.", is_group=True
+    ),
     "export": _Entry("export", "Export a checkpoint to ONNX and TorchScript.", is_group=True),
-    "data": _Entry("data", "Make data: photos of fictional people.", is_group=True),
+    "data": _Entry(
+        "data", "Make data: fictional people, cleaner labels, more people.", is_group=True
+    ),
     "bench": _Entry(
         "bench", "Measure this machine: photos per second, ms per stage, quality.", is_group=True
     ),

@@ -32,7 +32,7 @@ Overrides = Annotated[
 
 
 @app.command(
-    epilog="Example: faceflow-ml train detector --config configs/detector/cpu.yaml run.epochs=20"
+    epilog="Example: faceflow-ml train detector --config configs/detector/debug.yaml run.epochs=20"
 )
 def detector(config: ConfigFile, overrides: Overrides = None, as_json: Json = False) -> None:
     """Train the face detector; the same command goes on after a kill."""
