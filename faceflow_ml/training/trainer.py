@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sys
@@ -36,6 +37,8 @@ from faceflow_ml.training.config import (
 from faceflow_ml.training.progress import ProgressBar
 from faceflow_ml.training.step_seed import StepSeed
 from faceflow_ml.training.tracking import SystemMetrics, log_results, mlflow_logger
+
+_log = logging.getLogger(__name__)
 
 TrainConfig = EmbedderConfig | DetectorConfig | RefinerConfig | AlignerConfig
 
@@ -85,7 +88,7 @@ def train(config: TrainConfig) -> TrainResult:
     if run.channels_last:
         job.module.to(memory_format=torch.channels_last)
     if run.compile:
-        job.module.model.compile()  # type: ignore[union-attr]
+        _compile(job)
     logger = (
         mlflow_logger(
             config.tracking,
@@ -94,7 +97,7 @@ def train(config: TrainConfig) -> TrainResult:
             run.output,
             {"data_fingerprint": job.fingerprint},
         )
-        if config.tracking.enabled
+        if config.tracking.enabled and _leads()
         else None
     )
     callbacks, best = _callbacks(run, job)
@@ -129,15 +132,35 @@ def train(config: TrainConfig) -> TrainResult:
         raise KeyboardInterrupt
     trainer.save_checkpoint(last)
     best_path = Path(best.best_model_path) if best.best_model_path else last
-    if logger is not None and trainer.is_global_zero:
-        log_results(logger, best_path, checkpoint=config.tracking.log_checkpoint)
-    _export_to_sagemaker(best_path, run.output)
+    if trainer.is_global_zero:  # on other machines there is no checkpoint
+        if logger is not None:
+            log_results(logger, best_path, checkpoint=config.tracking.log_checkpoint)
+        _export_to_sagemaker(best_path, run.output)
     return TrainResult(
         best_checkpoint=best_path,
         last_checkpoint=last,
         steps=trainer.global_step,
         metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
     )
+
+
+def _compile(job: _Job) -> None:
+    """TorchInductor, where its compilers are: images that train have none."""
+    compilers = (os.environ.get("CC") or "gcc", os.environ.get("CXX") or "g++")
+    missing = [name for name in compilers if shutil.which(name) is None]
+    if missing:
+        _log.warning("run.compile: there is no %s here; training uncompiled", missing[0])
+    else:
+        job.module.model.compile()  # type: ignore[union-attr]
+
+
+def _leads() -> bool:
+    """Whether this is the first process of the first machine, which alone keeps an MLflow run.
+
+    Asked before Lightning knows ranks; the variables are torchrun's and Lightning's.
+    """
+    node = os.environ.get("NODE_RANK") or os.environ.get("GROUP_RANK") or "0"
+    return (node, os.environ.get("LOCAL_RANK") or "0") == ("0", "0")
 
 
 def _job(config: TrainConfig) -> _Job:

@@ -64,6 +64,37 @@ def test_several_machines_find_each_other(tmp_path: Path) -> None:
     assert ranks == {"algo-1": "0", "algo-2": "1", "algo-3": "2"}
 
 
+def test_two_machines_train_one_model_and_the_first_leaves_it(tmp_path: Path) -> None:
+    hosts = ("127.0.0.1", "localhost")  # names that find each other here
+    settings = {
+        "config": "detector/debug",
+        "export": "false",
+        "data.size": "64",
+        "data.synthetic_photos": "2",
+        "data.batch_size": "1",
+        "run.max_steps": "1",
+        "run.threads": "1",
+        "run.accelerator": '"cpu"',
+        "tracking.enabled": "false",
+    }
+    for name in hosts:
+        lay_out(tmp_path / name, settings, hosts, name)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.serving.two_machines", *(tmp_path / name for name in hosts)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "GLOBAL_RANK: 0, MEMBER: 1/2" in done.stderr
+    assert "GLOBAL_RANK: 1, MEMBER: 2/2" in done.stderr
+    assert (tmp_path / hosts[0] / "model/best.ckpt").is_file()
+    # Each machine has a disk of its own: there is no checkpoint on the second to leave.
+    assert not (tmp_path / hosts[1] / "model/best.ckpt").exists()
+
+
 def test_a_configuration_may_come_in_a_channel(tmp_path: Path) -> None:
     lay_out(tmp_path, {})
     with pytest.raises(ConfigError, match="which configuration"):

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.training import trainer
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
 from faceflow_ml.training.trainer import train
@@ -72,6 +73,65 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(
     found = load_checkpoint(resumed.last_checkpoint)["state_dict"]
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_training_is_compiled_where_there_is_a_compiler(
+    embedder_config: MakeEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    compiler: bool,
+) -> None:
+    """The images have none."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda _: compiled.append(1))
+    monkeypatch.setattr(trainer, "_callbacks", _stop)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if compiler:
+        for name in ("gcc", "g++"):
+            (tmp_path / name).touch(mode=0o755)
+    with pytest.raises(_Far):
+        train(embedder_config("run.compile=true"))
+    assert bool(compiled) == compiler
+    assert ("there is no gcc here; training uncompiled" in caplog.text) != compiler
+
+
+@pytest.mark.parametrize(
+    ("variables", "leads"),
+    [
+        ({}, True),
+        ({"NODE_RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"NODE_RANK": "1"}, False),
+        ({"NODE_RANK": "0", "LOCAL_RANK": "3"}, False),
+        ({"GROUP_RANK": "1", "LOCAL_RANK": "0"}, False),
+    ],
+)
+def test_one_process_of_all_tracks(
+    embedder_config: MakeEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variables: dict[str, str],
+    leads: bool,
+) -> None:
+    opened = []
+    monkeypatch.setattr(trainer, "mlflow_logger", lambda *_: opened.append(1))
+    monkeypatch.setattr(trainer, "_callbacks", _stop)
+    for name in ("NODE_RANK", "GROUP_RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(_Far):
+        train(embedder_config("tracking.enabled=true", f"tracking.uri=sqlite:///{tmp_path}/db"))
+    assert bool(opened) == leads
+
+
+class _Far(Exception):
+    """Training came this far."""
+
+
+def _stop(*_: object) -> None:
+    raise _Far
 
 
 def test_another_configuration_does_not_continue_a_run(embedder_config: MakeEmbedder) -> None:
