@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -115,30 +118,41 @@ def align_faces(
 def warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) -> None:
     """Fill ``out`` (size, size, 3) with the image under ``matrix`` (photo to crop pixels)."""
     size = len(out)
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    corners = np.array([[-1, -1], [size, -1], [size, size], [-1, size]], dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        seen = (corners - shift) @ np.linalg.inv(linear).T
+    # Plain numbers: for so few of them NumPy takes longer than the warp itself.
+    (a, b, x), (c, d, y) = matrix.tolist()
+    det = a * d - b * c
+    ends = (-1.0, float(size))
+    with_x = [(d * (u - x) - b * (v - y)) / det for u in ends for v in ends]
+    with_y = [(a * (v - y) - c * (u - x)) / det for u in ends for v in ends]
     # Only the part of the photo under the crop: OpenCV warps at most 32767 pixels a side, and
     # averaging a whole photo down for one face would cost more than the warp.
     height, width = image.shape[:2]
-    x1, y1 = np.clip(np.floor(seen.min(axis=0)), 0, [width, height]).astype(int)
-    x2, y2 = np.clip(np.ceil(seen.max(axis=0)) + 1, 0, [width, height]).astype(int)
+    x1, x2 = _span(with_x, width)
+    y1, y2 = _span(with_y, height)
     if x2 <= x1 or y2 <= y1:
         return
     region = image[y1:y2, x1:x2]
-    shrink = int(1.0 / np.sqrt(abs(np.linalg.det(linear))))
+    shrink = int(1.0 / math.sqrt(abs(det)))
     if shrink >= 2:
         small = (-(-(x2 - x1) // shrink), -(-(y2 - y1) // shrink))
         region = np.asarray(cv2.resize(region, small, interpolation=cv2.INTER_AREA), np.uint8)
-    ratio = np.array([(x2 - x1) / region.shape[1], (y2 - y1) / region.shape[0]])
+    kx, ky = (x2 - x1) / region.shape[1], (y2 - y1) / region.shape[0]
     # Pixel centres: x = x1 + (u + 0.5) * ratio - 0.5 for pixel u of the region.
-    shift = linear @ (np.array([x1, y1]) + 0.5 * ratio - 0.5) + shift
+    left, top = x1 + 0.5 * kx - 0.5, y1 + 0.5 * ky - 0.5
+    to_crop = np.array(
+        [[a * kx, b * ky, a * left + b * top + x], [c * kx, d * ky, c * left + d * top + y]]
+    )
     cv2.warpAffine(
         region,
-        np.column_stack([linear * ratio, shift]),
+        to_crop,
         (size, size),
         dst=out,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
     )
+
+
+def _span(values: Sequence[float], limit: int) -> tuple[int, int]:
+    """Whole pixels from 0 to a limit that hold all values, with one to spare behind."""
+    first, last = min(max(min(values), 0), limit), min(max(max(values), 0), limit)
+    return math.floor(first), min(math.ceil(last) + 1, limit)
