@@ -82,6 +82,7 @@ async def _metadata(request: Request) -> Response:
             "model": info.name,
             "contract_id": info.contract_id,
             "sha256": info.sha256,
+            "calibration": dict(info.calibration),
             "max_body_bytes": settings.max_body,
             "max_instances": settings.max_instances,
             "max_batch": settings.batch_size,
@@ -142,7 +143,7 @@ async def _invocations(request: Request) -> Response:
         headers={
             "X-FaceFlow-Contract-Id": info.contract_id,
             # The one header that SageMaker hands on to whoever called InvokeEndpoint.
-            "X-Amzn-SageMaker-Custom-Attributes": f"contract_id={info.contract_id}",
+            "X-Amzn-SageMaker-Custom-Attributes": info.attributes,
         },
     )
 

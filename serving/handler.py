@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -27,13 +27,22 @@ Answer = TypeVar("Answer")
 class ModelInfo:
     """Which model is served.
 
-    contract_id: hash of weights and preprocessing. sha256: of the ONNX file.
+    contract_id: hash of weights and preprocessing. sha256: of the ONNX file. calibration: the
+    numbers that its answers are read by, by key of the manifest.
     """
 
     task: Task
     name: str
     contract_id: str
     sha256: str
+    calibration: Mapping[str, float]
+
+    @property
+    def attributes(self) -> str:
+        """What callers behind SageMaker, which hands on no other header, have to know of it:
+        ``contract_id=...;match_threshold=...``."""
+        known = {"contract_id": self.contract_id, **self.calibration}
+        return ";".join(f"{key}={value}" for key, value in known.items())
 
 
 class Handler(Protocol[Answer]):
@@ -113,7 +122,7 @@ def model_info(task: Task, model_dir: Path | None) -> ModelInfo:
     if model_dir is not None and not model_dir.is_dir():
         raise WeightsError(f"there is no model folder {model_dir}")
     weights = pretrained.resolve(KINDS[task], model_dir)
-    return ModelInfo(task, weights.name, weights.contract_id, weights.sha256)
+    return ModelInfo(task, weights.name, weights.contract_id, weights.sha256, weights.calibration)
 
 
 def npy_bytes(array: npt.NDArray[np.float32]) -> bytes:

@@ -36,6 +36,7 @@ BATCH = 64
 _JPEG_QUALITIES = (95, 90, 80, 70)
 _NPY, _JSON = "application/x-npy", "application/json"
 _CONTRACT = re.compile(r"(?:^|[;,\s])contract_id=([^;,\s]+)")
+_NUMBER = re.compile(r"(?:^|[;,\s])([a-z_]+)=(-?\d+(?:\.\d+)?(?:e-?\d+)?)(?=$|[;,\s])")
 _BUSY_CODES = {
     "InternalDependencyException",
     "InternalFailure",
@@ -108,6 +109,7 @@ class SageMakerFaceEngine:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="endpoint")
         self._lock = Lock()
         self._contract: str | None = None
+        self._told: dict[str, float] = {}
         self._asked = -CONTRACT_SECONDS
 
     @property
@@ -186,6 +188,8 @@ class SageMakerFaceEngine:
             raise EndpointRefused(f"endpoint {self._embedding} does not say which model it has")
         with self._lock:
             known, self._contract = self._contract, contract[1]
+            numbers = _NUMBER.findall(contract.string)
+            self._told = {key: float(text) for key, text in numbers if key != "contract_id"}
             self._asked = time.monotonic()
         if known not in (None, contract[1]):
             raise ContractChanged(
@@ -209,10 +213,15 @@ class SageMakerFaceEngine:
         return call(once, self._breakers[endpoint], self._policy, **self._sleep)
 
     def _calibration(self) -> Mapping[str, float]:
-        """Of the model behind the endpoint, if it is the one that this installation ships with;
+        """Of the model behind the endpoint, as it says itself. Containers of earlier versions do
+        not: known is then that of the model that this installation ships with, if it is that one;
         numbers that were measured for another do not hold."""
+        contract_id = self.contract_id
+        with self._lock:
+            if self._told:
+                return self._told
         weights = pretrained.resolve("embedder")
-        return weights.calibration if weights.contract_id == self.contract_id else {}
+        return weights.calibration if weights.contract_id == contract_id else {}
 
 
 def encode_photo(image: NDArray[np.uint8]) -> tuple[bytes, str]:

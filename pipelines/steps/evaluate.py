@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from pipelines.statistics import (
     mcnemar,
     paired_difference,
 )
+from pipelines.steps.calibration import calibrate, metrics_in_use
 
 EVALUATION = "evaluation.json"
 _FAR = 1e-3
@@ -46,7 +47,7 @@ class Measured:
 
     headline: the metric that decides, in [0, 1], or NaN. resampled: the same in bootstrap samples
     that are equal for all models on equal data. right: whether each case was answered rightly.
-    problem: why there is no number.
+    problem: why there is no number. run: what the metrics are of.
     """
 
     contract_id: str
@@ -55,6 +56,8 @@ class Measured:
     resampled: NDArray[np.float64] | None = None
     right: NDArray[np.bool_] | None = None
     problem: str | None = None
+    run: DetectorRun | IdentityRun | None = None
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate_model(
@@ -79,7 +82,7 @@ def evaluate_model(
             raise FaceFlowError(f"{model} holds no {MODEL_ARCHIVE}")
         measure = _measure_detector if kind == "detector" else _measure_embedder
         say(f"Measuring the {kind} on {data}")
-        challenger = measure(folder, data)
+        challenger = _calibrated(measure(folder, data))
         rival_folder = unpack_model(champion, Path(work) / "champion")
         rival = None
         if rival_folder is not None:
@@ -91,6 +94,7 @@ def evaluate_model(
                 kind,
                 challenger.contract_id,
                 metrics={_SECTION[kind]: plain(challenger.metrics)},
+                calibration=challenger.calibration,
                 folder=folder,
             )
         # All that the manifest lists: a detector comes with its companions.
@@ -100,6 +104,16 @@ def evaluate_model(
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         atomic_write_text(report / EVALUATION, text + "\n")
         say(document["gate"]["summary"])
+
+
+def _calibrated(measured: Measured) -> Measured:
+    """With the thresholds that it is to be used by."""
+    if measured.run is None or not math.isfinite(measured.headline):
+        return measured
+    numbers = calibrate(measured.run)
+    say(f"Calibrated: {json.dumps(numbers)}" if numbers else "Too little data to calibrate on")
+    metrics = metrics_in_use(measured.run, numbers)
+    return replace(measured, metrics=metrics, calibration=numbers)
 
 
 def make_report(kind: Kind, challenger: Measured, champion: Measured | None) -> dict[str, Any]:
@@ -120,6 +134,7 @@ def make_report(kind: Kind, challenger: Measured, champion: Measured | None) -> 
         "contract_id": challenger.contract_id,
         "headline": _HEADLINE[kind],
         "metrics": _finite(plain(challenger.metrics)),
+        "calibration": dict(challenger.calibration),
         "champion": None
         if champion is None
         else {
@@ -222,6 +237,7 @@ def _measure_detector(folder: Path, data: Path) -> Measured:
             run.metrics,
             average_precision_over_resampled_images(run.matched, faces),
             _photos_right(run, faces),
+            run=run,
         )
 
     return _or_problem(model.contract_id, measure)
@@ -249,6 +265,7 @@ def _measure_embedder(folder: Path, data: Path) -> Measured:
             run.metrics,
             tar_over_resampled_people(run.vectors, run.labels, _FAR),
             _pairs_right(run),
+            run=run,
         )
 
     return _or_problem(model.contract_id, measure)

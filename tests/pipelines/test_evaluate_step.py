@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faceflow_ml import FaceDetector, FaceEmbedder
+from faceflow_ml.clustering.confidence import ConfidenceModel
+from faceflow_ml.data.synthetic_shards import synthetic_identity_shard, synthetic_photo_shard
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.photo_sources import read_aligned_faces
 from faceflow_ml.files import unpack_archive
 from faceflow_ml.inference.pretrained import (
     Kind,
@@ -73,7 +77,7 @@ def evaluate(
 ) -> dict[str, Any]:
     rival = tmp_path / "champion"
     if champion is None:
-        rival.mkdir()
+        rival.mkdir(parents=True)
         (rival / "NO_CHAMPION").touch()
     else:
         archive(rival, kind, champion)
@@ -107,6 +111,39 @@ def test_the_first_embedder_passes_and_is_packed_for_deployment(tmp_path: Path, 
     assert entry.metrics["identities"] == report["metrics"]
     card = json.loads(report["model_card"])
     assert card["additional_information"]["custom_details"]["contract_id"] == report["contract_id"]
+
+
+def test_an_embedder_is_deployed_with_thresholds_of_its_own(tmp_path: Path) -> None:
+    data = tmp_path / "embedder_val"
+    synthetic_identity_shard(5, 3, 1, data).rename(data / "val.parquet")
+    report = evaluate("embedder", tmp_path, tmp_path, build_embedder(), None)
+    unpack_archive(tmp_path / "out/model.tar.gz", tmp_path / "deployed")
+    embedder = FaceEmbedder.from_pretrained(tmp_path / "deployed")
+    assert embedder.calibration == report["calibration"]
+    assert embedder.norm_range is not None
+    assert ConfidenceModel.of_calibration(embedder.calibration) is not None
+    faces = read_aligned_faces(data)
+    vectors = embedder.embed(np.stack([face.decode() for face in faces]))
+    alike = vectors @ vectors.T
+    # It is one that these faces can be told apart by at all.
+    assert alike.min() < (embedder.match_threshold or 0.0) < alike.max()
+
+
+def test_a_detector_is_deployed_with_a_threshold_of_its_own(tmp_path: Path) -> None:
+    data = tmp_path / "detector_val"
+    synthetic_photo_shard(10, 1, data).rename(data / "val.parquet")
+    report = evaluate("detector", tmp_path, tmp_path, build_detector(factor=0.3), None)
+    unpack_archive(tmp_path / "out/model.tar.gz", tmp_path / "deployed")
+    detector = FaceDetector.from_pretrained(tmp_path / "deployed")
+    assert detector.score_threshold == report["calibration"]["score_threshold"] < 0.3
+    used = report["metrics"]["at_threshold"]
+    assert used["score_threshold"] == detector.score_threshold
+    assert used["false_positives_per_image"] <= 0.1
+
+
+def test_chance_is_no_calibration(tmp_path: Path, data: Path) -> None:
+    for kind, model in (("embedder", build_embedder()), ("detector", build_detector())):
+        assert evaluate(kind, tmp_path / kind, data, model, None)["calibration"] == {}
 
 
 def test_a_model_is_not_worse_than_itself(tmp_path: Path, data: Path) -> None:

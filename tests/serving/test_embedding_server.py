@@ -229,7 +229,10 @@ def test_request_ids_come_back_and_are_logged(
     identity = response.headers["x-request-id"]
     assert identity == expected if expected else len(identity) == 32
     attributes = response.headers["x-amzn-sagemaker-custom-attributes"]
-    assert attributes == f"contract_id={embedder.contract_id}"
+    told = dict(part.split("=") for part in attributes.split(";"))
+    assert told.pop("contract_id") == embedder.contract_id
+    assert {key: float(text) for key, text in told.items()} == embedder.calibration
+    assert len(attributes) <= 1024  # SageMaker's limit
     logged = embedding.logged(identity)
     assert [event["route"] for event in logged] == ["/invocations"]
     assert logged[0]["status"] == 200

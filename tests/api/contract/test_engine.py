@@ -3,8 +3,11 @@ SageMaker's protocol."""
 
 from __future__ import annotations
 
+import io
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ from api.engine.sagemaker import (
     SageMakerFaceEngine,
     encode_photo,
 )
+from faceflow_ml.clustering.batch import THRESHOLD
+from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
 from faceflow_ml.inference.images import load_image
 from tests.api.contract.endpoints import Runtime
@@ -215,6 +220,34 @@ def test_another_model_is_noticed(runtime: Runtime, local: OnnxFaceEngine, tmp_p
         asked.embed(np.zeros((1, 112, 112, 3), np.uint8))
     assert asked.contract_id == local.contract_id
     asked.embed(np.zeros((1, 112, 112, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "threshold", "confident"),
+    [
+        ("contract_id=0123456789abcdef;match_threshold=0.31;norm_low=-1e-05", 0.31, False),
+        (
+            "contract_id=1234567890123456;match_threshold=0.31;"
+            + ";".join(f"{field.name}=1.5" for field in fields(ConfidenceModel)),
+            0.31,
+            True,
+        ),
+        ("contract_id=0123456789abcdef", THRESHOLD, False),  # as earlier containers answer
+        ("contract_id=SHIPPED", None, True),
+    ],
+)
+def test_a_new_models_thresholds_come_with_its_answers(
+    local: OnnxFaceEngine, attributes: str, threshold: float | None, confident: bool
+) -> None:
+    class Client:
+        def invoke_endpoint(self, **_: object) -> dict[str, Any]:
+            body = json.dumps({"embeddings": [[0.0] * 512], "norms": [1.0]}).encode()
+            said = attributes.replace("SHIPPED", local.contract_id)
+            return {"Body": io.BytesIO(body), "CustomAttributes": said}
+
+    asked = SageMakerFaceEngine(Client(), detection="detection", embedding="embedding")
+    assert asked.threshold == (local.threshold if threshold is None else threshold)
+    assert (asked.confidence is not None) == confident
 
 
 def test_photos_of_any_size_fit_into_a_request(photos: list[Pixels]) -> None:
