@@ -92,11 +92,27 @@ class EndpointDeployer:
         )
         return replace(self._bring(kind, earlier[0]), action="rolled back")
 
+    def serving(self, kind: Kind) -> tuple[str, Version] | None:
+        """The endpoint's ARN, and the version that serves there alone; None while there is none, or
+        while it is being updated."""
+        endpoint = self._describe_endpoint(kind)
+        if endpoint is None or endpoint["EndpointStatus"] != "InService":
+            return None
+        return endpoint["EndpointArn"], self._deployed(endpoint["EndpointConfigName"])
+
+    def was_tried(self, kind: Kind, version: Version) -> bool:
+        """Whether the endpoint was ever told to serve a version; it may have gone back since."""
+        name = self._config_name(kind, version)
+        return self._exists("describe_endpoint_config", EndpointConfigName=name) is not None
+
     def _bring(self, kind: Kind, wanted: Version) -> Deployed:
         settings = self._settings(kind)
         endpoint = self._describe_endpoint(kind)
-        model = self._model(kind, wanted)
-        name = self._endpoint_config(kind, wanted, model)
+        name = self._config_name(kind, wanted)
+        if endpoint is not None and endpoint["EndpointConfigName"] != name:
+            self._refuse_busy(endpoint)  # before anything is made: see `was_tried`
+        self._model(kind, wanted)
+        self._endpoint_config(kind, name, wanted)
         previous: str | None = None
         if endpoint is None:
             self._sagemaker.create_endpoint(EndpointName=settings.name, EndpointConfigName=name)
@@ -104,7 +120,6 @@ class EndpointDeployer:
         elif endpoint["EndpointConfigName"] == name:
             previous, action = wanted.contract_id, "unchanged"
         else:
-            self._refuse_busy(endpoint)
             previous = self._deployed(endpoint["EndpointConfigName"]).contract_id
             self._sagemaker.update_endpoint(
                 EndpointName=settings.name,
@@ -132,33 +147,37 @@ class EndpointDeployer:
         which = "version to deploy" if version is None else f"version {version}"
         raise FaceFlowError(f"{group} has no {which}")
 
-    def _model(self, kind: Kind, wanted: Version) -> str:
+    def _model_name(self, kind: Kind, wanted: Version) -> str:
         # Serverless endpoints take no network isolation; instances need no network.
-        isolated = not self._settings(kind).serverless
-        name = f"{wanted.group}-v{wanted.version}" + ("" if isolated else "-serverless")
+        serverless = "-serverless" if self._settings(kind).serverless else ""
+        return f"{wanted.group}-v{wanted.version}{serverless}"
+
+    def _config_name(self, kind: Kind, wanted: Version) -> str:
+        variant = production_variant(self._settings(kind), self._model_name(kind, wanted))
+        # Other settings are another configuration: SageMaker's cannot be changed.
+        digest = hashlib.sha256(json.dumps(variant, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{wanted.group}-v{wanted.version}-{digest}"
+
+    def _model(self, kind: Kind, wanted: Version) -> None:
+        name = self._model_name(kind, wanted)
         if not self._exists("describe_model", ModelName=name):
             self._sagemaker.create_model(
                 ModelName=name,
                 ExecutionRoleArn=self._config.role,
                 Containers=[{"ModelPackageName": wanted.arn}],
-                EnableNetworkIsolation=isolated,
+                EnableNetworkIsolation=not self._settings(kind).serverless,
                 Tags=[
                     {"Key": "faceflow:kind", "Value": kind},
                     {"Key": "faceflow:contract-id", "Value": wanted.contract_id},
                 ],
             )
-        return name
 
-    def _endpoint_config(self, kind: Kind, wanted: Version, model: str) -> str:
-        variant = production_variant(self._settings(kind), model)
-        # Other settings are another configuration: SageMaker's cannot be changed.
-        digest = hashlib.sha256(json.dumps(variant, sort_keys=True).encode()).hexdigest()[:8]
-        name = f"{wanted.group}-v{wanted.version}-{digest}"
+    def _endpoint_config(self, kind: Kind, name: str, wanted: Version) -> None:
         if not self._exists("describe_endpoint_config", EndpointConfigName=name):
+            variant = production_variant(self._settings(kind), self._model_name(kind, wanted))
             self._sagemaker.create_endpoint_config(
                 EndpointConfigName=name, ProductionVariants=[variant]
             )
-        return name
 
     def _alarms(self, settings: EndpointConfig) -> list[str]:
         """The configured alarms, and two of our own: share of 5xx, and latency."""

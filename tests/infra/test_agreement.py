@@ -207,6 +207,15 @@ def test_approval_deploys(production: dict[str, Any]) -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
+def test_after_an_update_the_deployer_is_asked_again(production: dict[str, Any]) -> None:
+    pattern = json.loads(
+        one(production, "aws_cloudwatch_event_rule", "endpoint_serves")["event_pattern"]
+    )
+    assert pattern["detail-type"] == [events.ENDPOINT_DETAIL_TYPE]
+    endpoints = load_pipeline_config(CONFIG).deploy.endpoints.values()
+    assert set(pattern["detail"]["EndpointName"]) == {endpoint.name for endpoint in endpoints}
+
+
 def test_a_new_contract_is_heard_of(production: dict[str, Any]) -> None:
     rule = one(production, "aws_cloudwatch_event_rule", "contract_changed")
     assert json.loads(rule["event_pattern"]) == {

@@ -142,6 +142,7 @@ module "events" {
   environment      = local.environment
   vpc              = local.work_vpc
   model_groups     = var.model_groups
+  endpoint_names   = var.endpoint_names
   pipeline_arn     = module.sagemaker.pipeline_arn
   retrain_schedule = var.retrain_schedule
   retrain_enabled  = var.retrain_enabled

@@ -43,11 +43,12 @@ variables {
     jobs        = "api.lambdas.jobs.handler"
     deploy      = "api.lambdas.deploy.handler"
   }
-  images       = { workers = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0", pipeline = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0", detection = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0" }
-  environment  = { APP_ENV = "dev" }
-  model_groups = { detector = "faceflow-detector", embedder = "faceflow-embedder" }
-  pipeline_arn = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/faceflow"
-  mail_domain  = "example.org"
+  images         = { workers = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0", pipeline = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0", detection = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/faceflow:1.0.0" }
+  environment    = { APP_ENV = "dev" }
+  model_groups   = { detector = "faceflow-detector", embedder = "faceflow-embedder" }
+  endpoint_names = { detector = "faceflow-detection", embedder = "faceflow-embedding" }
+  pipeline_arn   = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/faceflow"
+  mail_domain    = "example.org"
   vpc = {
     subnet_ids         = ["subnet-1", "subnet-2"]
     security_group_ids = ["sg-1"]
@@ -85,6 +86,10 @@ run "ingestion" {
   assert {
     condition     = jsondecode(aws_cloudwatch_event_rule.model_approved.event_pattern).detail.ModelApprovalStatus == ["Approved"]
     error_message = "approvals deploy"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.endpoint_serves.event_pattern).detail.EndpointName == ["faceflow-detection", "faceflow-embedding"]
+    error_message = "what follows an update is done"
   }
   assert {
     condition     = aws_scheduler_schedule.retrain.schedule_expression == "cron(0 3 ? * MON *)" && aws_scheduler_schedule.retrain.state == "ENABLED"

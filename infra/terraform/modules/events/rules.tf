@@ -74,7 +74,39 @@ resource "aws_lambda_permission" "model_approved" {
   source_arn    = "${local.arn}:events:${local.account}:rule/${aws_cloudwatch_event_rule.model_approved.name}"
 }
 
-# The endpoint is busy with an update: the function raises and is tried again for hours.
+# An endpoint answers after an update: what was approved meanwhile is brought, and a contract that is new
+# to the application is told to it.
+resource "aws_cloudwatch_event_rule" "endpoint_serves" {
+  name        = "${local.prefix}-endpoint-serves"
+  description = "One of our endpoints is in service"
+  event_pattern = jsonencode({
+    source        = ["aws.sagemaker"]
+    "detail-type" = ["SageMaker Endpoint State Change"]
+    detail = {
+      EndpointName   = values(var.endpoint_names)
+      EndpointStatus = ["IN_SERVICE"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "endpoint_serves" {
+  rule = aws_cloudwatch_event_rule.endpoint_serves.name
+  arn  = module.function["deploy"].arn
+  retry_policy {
+    maximum_event_age_in_seconds = 24 * 3600
+    maximum_retry_attempts       = 185
+  }
+}
+
+resource "aws_lambda_permission" "endpoint_serves" {
+  statement_id  = "endpoint-serves"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function["deploy"].name
+  principal     = "events.amazonaws.com"
+  source_arn    = "${local.arn}:events:${local.account}:rule/${aws_cloudwatch_event_rule.endpoint_serves.name}"
+}
+
+# Lambda tries twice more; an approval while the endpoint is busy is brought when that is over.
 resource "aws_lambda_function_event_invoke_config" "deploy" {
   function_name                = module.function["deploy"].name
   maximum_event_age_in_seconds = 6 * 3600

@@ -74,6 +74,11 @@ variable "model_groups" {
   type        = map(string)
 }
 
+variable "endpoint_names" {
+  description = "The endpoints of the models: detector, embedder."
+  type        = map(string)
+}
+
 variable "pipeline_arn" {
   description = "The SageMaker pipeline that retrains."
   type        = string

@@ -140,7 +140,8 @@ locals {
           for group in values(var.model_groups) : "${local.arn}:sagemaker:${local.account}:endpoint-config/${group}-v*"
         ])
       },
-      { actions = ["sagemaker:DescribeEndpoint"], resources = local.endpoints },
+      # A tag of the endpoint says which contract the application was told of.
+      { actions = ["sagemaker:DescribeEndpoint", "sagemaker:ListTags", "sagemaker:AddTags"], resources = local.endpoints },
       {
         actions = ["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms"]
         resources = flatten([

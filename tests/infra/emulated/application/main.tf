@@ -134,12 +134,13 @@ module "events" {
     pipeline  = local.images.pipeline
     detection = local.images.detection
   }
-  handlers     = { for name in local.functions : name => "api.lambdas.${name}.handler" }
-  environment  = local.environment
-  vpc          = local.vpc
-  model_groups = local.model_groups
-  pipeline_arn = module.sagemaker.pipeline_arn
-  mail_domain  = "example.org"
+  handlers       = { for name in local.functions : name => "api.lambdas.${name}.handler" }
+  environment    = local.environment
+  vpc            = local.vpc
+  model_groups   = local.model_groups
+  endpoint_names = local.endpoints
+  pipeline_arn   = module.sagemaker.pipeline_arn
+  mail_domain    = "example.org"
 }
 
 module "monitoring" {
