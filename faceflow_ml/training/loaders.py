@@ -80,7 +80,11 @@ def resumable_loader(
 
 
 def planned_steps(trainer: L.Trainer) -> int:
-    """Optimiser steps of all epochs: what schedules span, wherever ``run.max_steps`` stops."""
-    _ = trainer.estimated_stepping_batches  # makes the loaders, which know their length
-    per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+    """Optimiser steps of all epochs: what schedules span, wherever ``run.max_steps`` stops.
+
+    Asked while optimisers are made, which is before a resumed run knows its step. Lightning's own
+    estimate would start the loader then, and its workers would fetch the first epoch again.
+    """
+    loader = trainer.datamodule.train_dataloader()  # type: ignore[attr-defined]
+    per_epoch = math.ceil(len(loader) / trainer.accumulate_grad_batches)
     return per_epoch * (trainer.max_epochs or 1)

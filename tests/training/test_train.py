@@ -51,7 +51,7 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(
 ) -> None:
     make = request.getfixturevalue(f"{kind}_config")
     words = [f"run.epochs={epochs}", "run.checkpoint_every=1", "run.threads=1", "run.ema_decay=0.9"]
-    words += ["model.dropout=0.1"]
+    words += ["model.dropout=0.1", "data.workers=1"]  # a process that fetches ahead
     plain = train(make(*words))
 
     disturbed = tmp_path / "disturbed"
