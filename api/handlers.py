@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from api import logs, metrics
@@ -16,6 +17,8 @@ from api.workflow.context import Handler, Handlers, JobContext, JobInterrupted
 from api.workflow.ingestion import ingest
 from api.workflow.publication import publish
 from api.workflow.reembedding import reembed
+
+_log = logging.getLogger(__name__)
 
 _HANDLERS: Handlers = {
     JobKind.ARCHIVE: build_archive,
@@ -50,7 +53,10 @@ def _observed(kind: JobKind, handler: Handler) -> Handler:
                 outcome = "interrupted"
                 raise
             finally:
+                seconds = time.perf_counter() - started
                 metrics.JOBS.labels(kind, outcome).inc()
-                metrics.JOB_SECONDS.labels(kind).observe(time.perf_counter() - started)
+                metrics.JOB_SECONDS.labels(kind).observe(seconds)
+                told = {"kind": str(kind), "outcome": outcome, "seconds": round(seconds, 4)}
+                _log.info("job", extra=told)
 
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from api.domain import counts
 from api.domain.models import Photo
 from api.services import Services
+from tests.api.logged import logged
 
 from .conftest import AlbumClient, Headers, local_path, photo_bytes
 
@@ -44,6 +46,21 @@ def test_upload_process_list(album: AlbumClient) -> None:
     assert max(Image.open(io.BytesIO(thumb.content)).size) <= 512
     original = album.http.get(f"/photos/{first}/original", headers=album.headers)
     assert original.content == photo_bytes(1, color=0)
+
+
+def test_the_id_of_a_request_follows_it_into_the_worker_and_the_engine(album: AlbumClient) -> None:
+    album.upload("a.jpg", photo_bytes(1, color=0))
+    headers = album.headers | {"X-Request-ID": "asked-for-it-1"}
+    with logged() as lines:
+        answer = album.http.post(f"/albums/{album.id}/process", headers=headers)
+        album.wait()
+        time.sleep(0.1)
+    ids = {"request_id": "asked-for-it-1", "job_id": answer.json()["jobId"]}
+    assert [
+        line["stage"] for line in lines if line["event"] == "engine" and ids.items() <= line.items()
+    ] == ["detect", "embed"]
+    (job,) = [line for line in lines if line["event"] == "job" and ids.items() <= line.items()]
+    assert (job["kind"], job["outcome"]) == ("ingest", "done") and job["seconds"] > 0
 
 
 def test_idle_before_anything_was_processed(album: AlbumClient) -> None:

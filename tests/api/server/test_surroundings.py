@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import json
 import logging
 import re
 import time
@@ -19,11 +17,12 @@ from PIL import Image
 from api.demo import add_demo_album
 from api.errors import TooManyRequests
 from api.home import open_local_services
-from api.logs import bound, configure_logs
+from api.logs import bound
 from api.main import create_app
 from api.server.limits import TokenBuckets
 from api.services import Services
 from api.settings import Settings
+from tests.api.logged import logged
 
 SCRIPT = b'self.__next_f.push([1,"x"])'
 PAGE = b"<html><script>" + SCRIPT + b'</script><script src="/_next/static/a.js"></script></html>'
@@ -193,21 +192,12 @@ def test_metrics_and_development_tokens_are_closed_outside_local(
 
 
 def test_logs_are_json_with_the_id_of_the_request(
-    client: TestClient, alice: dict[str, str], capsys: pytest.CaptureFixture[str]
+    client: TestClient, alice: dict[str, str]
 ) -> None:
-    root = logging.getLogger()
-    before, level = root.handlers, root.level
-    try:
-        configure_logs()
-        stream = io.StringIO()
-        root.handlers[0].setStream(stream)  # type: ignore[attr-defined]
+    with logged() as lines:
         answer = client.get("/me", headers=alice)
         with bound(request_id="from-a-job", job_id="j1"):
             logging.getLogger("faceflow_ml.anything").warning("slow", extra={"seconds": 2})
-    finally:
-        root.handlers = before
-        root.setLevel(level)
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     (request,) = [line for line in lines if line["event"] == "request"]
     assert request["request_id"] == answer.headers["x-request-id"]
     assert (request["route"], request["status"], request["user"]) == ("/me", 200, "alice")
