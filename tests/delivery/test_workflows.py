@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra import deliver
 from tests.delivery.conftest import ROOT
 
 FOLDER = ROOT / ".github/workflows"
@@ -125,6 +126,14 @@ def test_every_image_that_is_deployed_is_built_by_ci() -> None:
 
     built = read(FOLDER / "ci.yml")["jobs"]["images"]["strategy"]["matrix"]["include"]
     assert {(one["file"], one["target"]) for one in built} == IMAGES
+
+
+def test_what_was_pushed_has_a_list_of_contents() -> None:
+    jobs = read(FOLDER / "release.yml")["jobs"]
+    listed = {one["tag"] for one in jobs["contents"]["strategy"]["matrix"]["include"]}
+    pushed = {*deliver.ML, *deliver.APPLICATION, *deliver.FUNCTIONS}
+    assert listed == {f"{image.repository}:{image.tag('')}" for image in pushed}
+    assert jobs["contents"]["needs"] == "release"
 
 
 def test_inputs_are_written_where_terraform_reads_them(tmp_path: Path) -> None:
