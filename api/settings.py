@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     rate_per_address: float = Field(500.0, gt=0)
     rate_sign_in: float = Field(20.0, gt=0)
     """Tokens and share passwords a second asked for by one address, in the long run."""
+    reembed_rate: float = Field(100.0, gt=0)
+    """Faces a second that a process embeds anew in the background, at most."""
     metrics_token: SecretStr | None = None
     """Bearer token of ``/metrics``; without one they are open in ``local``, closed elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -28,6 +28,7 @@ from api.repositories.table import PRESENT, TRANSACTION_LIMIT, ConditionFailed, 
 from api.services import Services
 from api.workflow import analysis, pictures
 from api.workflow.context import JobContext
+from api.workflow.pace import Pace
 from api.workflow.workflow import Workflow
 
 _CHUNK = 16
@@ -35,6 +36,7 @@ _CHUNK = 16
 _EMBED, _GROUP, _FOLLOW = (0.0, 0.7), (0.7, 0.8), (0.8, 1.0)
 
 _Entry = tuple[Photo, list[Face]]
+_PACE = Pace()
 
 
 def start_stale(services: Services, workflow: Workflow, *, every: bool = False) -> list[Job]:
@@ -122,6 +124,7 @@ class _Reembedding:
                 done += len(entries)
                 left = [entry for entry in entries if self._key(entry[0].id) not in there]
                 if left:
+                    self._wait(left)
                     going.append(pool.submit(copy_context().run, self._embed_some, left))
                 if len(going) > workers:
                     going.pop(0).result()
@@ -130,6 +133,11 @@ class _Reembedding:
         finally:
             # Nothing is written after the job has ended.
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _wait(self, entries: Sequence[_Entry]) -> None:
+        """Leave the embedder to people who are waiting for their photos."""
+        count = sum(len(faces) for _, faces in entries)
+        _PACE.wait(count, self._services.settings.reembed_rate, self._context.checkpoint)
 
     def _embed_some(self, entries: Sequence[_Entry]) -> None:
         crops, places = [], []

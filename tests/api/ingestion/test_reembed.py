@@ -26,7 +26,8 @@ from api.objects import keys
 from api.reembed import reembed_albums
 from api.services import Services
 from api.settings import Settings
-from api.workflow import analysis, pictures
+from api.workflow import analysis, pictures, reembedding
+from api.workflow.pace import Pace
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
 from tests.api.groups import groups_of
 
@@ -68,6 +69,40 @@ def grouped(make_album: Callable[..., AlbumClient]) -> AlbumClient:
     first = album.get("/clusters")["clusters"][0]["id"]
     album.post(f"/clusters/{first}/label", {"name": "Anna"})
     return album
+
+
+def test_faces_are_embedded_anew_at_a_limited_rate(
+    grouped: AlbumClient,
+    services: Services,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(reembedding, "_PACE", Pace(lambda: now[0], sleep))
+    monkeypatch.setattr(reembedding, "_CHUNK", 2)
+    slow = settings.model_copy(update={"reembed_rate": 4.0})
+    outcome = reembed_albums(slow, engine=Other(services))
+    assert (outcome.done, outcome.failed) == (1, 0)
+    # Ten faces by twos, four a second: the last two begin after eight faces' time.
+    assert sum(waits) == pytest.approx(2.0)
+    assert max(waits) <= 0.25
+
+
+def test_who_waits_for_their_turn_can_be_stopped() -> None:
+    pace = Pace()
+    pace.wait(1000, 1.0, lambda: None)  # whoever comes first need not wait
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pace.wait(1, 1.0, stop)
 
 
 def test_an_album_gets_the_new_vectors_and_stays_as_it_is(
