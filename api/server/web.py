@@ -37,8 +37,11 @@ class WebClient(StaticFiles):
         response = await super().get_response(path, scope)
         # An API path that is mistyped is a problem, a page that is mistyped is a page.
         accepts = dict(scope["headers"]).get(b"accept", b"")
-        if response.status_code == 404 and b"text/html" not in accepts:
-            raise HTTPException(404)
+        if response.status_code == 404:
+            if b"text/html" not in accepts:
+                raise HTTPException(404)
+            # The page that says so has styles and scripts like any other.
+            self._permit(response, str(getattr(response, "path", "")))
         if path.startswith("_next/static/"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:
@@ -54,11 +57,13 @@ class WebClient(StaticFiles):
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         # "Not modified" needs it too: browsers replace the headers of what they have kept.
-        if str(full_path).endswith(".html"):
-            response.headers["Content-Security-Policy"] = self._policy(
-                _hashes_of_page(str(full_path), stat_result.st_mtime_ns)
-            )
+        self._permit(response, str(full_path))
         return response
+
+    def _permit(self, response: Response, file: str) -> None:
+        if file.endswith(".html"):
+            hashes = _hashes_of_page(file, Path(file).stat().st_mtime_ns)
+            response.headers["Content-Security-Policy"] = self._policy(hashes)
 
     def _policy(self, hashes: str) -> str:
         parts = [

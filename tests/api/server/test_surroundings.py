@@ -230,6 +230,7 @@ def test_files_with_a_hash_in_their_name_are_cached_for_good(browser: TestClient
 def test_a_page_that_is_not_there_is_a_page_and_the_api_stays_the_api(browser: TestClient) -> None:
     missing = browser.get("/nothing/here")
     assert (missing.status_code, missing.content) == (404, b"<html>nothing here</html>")
+    assert "style-src 'self'" in missing.headers["content-security-policy"]
     script = browser.get("/nothing.js", headers={"Accept": "*/*"})
     assert (script.status_code, script.json()["title"]) == (404, "Not found")
     assert browser.get("/healthz").json() == {"status": "ok"}
