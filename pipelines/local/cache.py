@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from faceflow_ml.data.fingerprint import fingerprint_files
 from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.pretrained import MANIFEST_NAME
 from pipelines.local.objects import LocalStore
 
 # What SageMaker compares of each type of step: outputs, roles and instances are not among it.
@@ -103,7 +104,8 @@ def parse_duration(text: str) -> timedelta:
 
 
 def code_fingerprint() -> str:
-    """SHA-256 over what images would hold: the packages' code and the training configurations."""
+    """SHA-256 over what images would hold: the packages' code, the training configurations, and the
+    shipped models, of which a detector is exported with its companions."""
     root = Path(__file__).resolve().parents[2]
     files = [
         path
@@ -115,8 +117,9 @@ def code_fingerprint() -> str:
     configs = [
         path for path in (root / "configs").glob("*/*.yaml") if path.parent.name != "pipeline"
     ]
+    weights = root / "faceflow_ml/weights" / MANIFEST_NAME
     # By content alone: a rename within a package comes with a changed import.
-    return fingerprint_files([*files, *configs])
+    return fingerprint_files([*files, *configs, weights])
 
 
 def _outputs(properties: Mapping[str, Any]) -> list[str]:

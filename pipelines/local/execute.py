@@ -232,7 +232,7 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
     if kind == "String":
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number)
     except ValueError:
         value = text
     types: dict[str, tuple[type, ...]] = {
@@ -243,6 +243,11 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
     if not isinstance(value, types[kind]) or (isinstance(value, bool) and kind != "Boolean"):
         raise FaceFlowError(f"parameter {name} is of type {kind}, got {text!r}")
     return value
+
+
+def _no_number(constant: str) -> float:
+    # Python's JSON has NaN and Infinity; a bound that is one holds nobody up, or everybody.
+    raise ValueError(f"{constant} is no number")
 
 
 def _said(step: Mapping[str, Any], result: StepState) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.pretrained import WEIGHTS_VARIABLE
 from pipelines.archives import MODEL_ARCHIVE, pack
 from pipelines.local.objects import LocalStore
 from pipelines.local.process import Outcome, run_program
@@ -177,8 +178,10 @@ def _run(
     stop: threading.Event,
     variables: Mapping[str, str] | None = None,
 ) -> Outcome:
+    # An image has the weights that it ships with, whatever is deployed on this machine.
+    inherited = {name: value for name, value in os.environ.items() if name != WEIGHTS_VARIABLE}
     environment = {
-        **os.environ,
+        **inherited,
         **{name: job.translate(value) for name, value in request.get("Environment", {}).items()},
         "SAGEMAKER_BASE_DIR": str(job.base),
         **(variables or {}),

@@ -40,6 +40,7 @@ def layout(folder: str) -> None:
         "arguments": sys.argv,
         "place": os.environ.get("PLACE"),
         "here": os.environ.get("FROM_HERE"),
+        "weights": os.environ.get("FACEFLOW_WEIGHTS"),
         "config": json.loads((BASE / "config/processingjobconfig.json").read_text()),
         "host": json.loads((BASE / "config/resourceconfig.json").read_text()),
         "input": sorted(p.name for p in (BASE / "processing/input").rglob("*") if p.is_file()),

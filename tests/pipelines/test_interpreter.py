@@ -77,7 +77,10 @@ def test_outputs_reach_the_steps_that_refer_to_them(tmp_path: Path, make_home: M
     assert ExecutionState.load(folder) == state
 
 
-def test_a_job_sees_what_sagemaker_would_show_it(tmp_path: Path, make_home: MakeHome) -> None:
+def test_a_job_sees_what_sagemaker_would_show_it(
+    tmp_path: Path, make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEFLOW_WEIGHTS", str(tmp_path))
     home = make_home()
     home.machine.store.upload(_file(tmp_path / "photo.jpg", "x"), "s3://bucket/data/photo.jpg")
     document = definition(processing("Look", "layout", OUT, inputs={"data": "s3://bucket/data"}))
@@ -89,6 +92,7 @@ def test_a_job_sees_what_sagemaker_would_show_it(tmp_path: Path, make_home: Make
     assert seen["arguments"][2] == str(base / "processing/output/out")
     assert seen["place"] == str(base / "processing")
     assert seen["here"] == "yes"  # variables of this machine win
+    assert seen["weights"] is None  # those of an image are its own
     assert seen["input"] == ["photo.jpg"]
     assert seen["host"]["current_host"] == "algo-1"
     assert seen["config"]["AppSpecification"]["ImageUri"] == "image"

@@ -91,6 +91,8 @@ def test_parameters_are_read_by_their_types(name: str, text: str, value: object)
     [
         ("Count", "0.5", "of type Integer"),
         ("Share", "many", "of type Float"),
+        ("Share", "NaN", "of type Float"),
+        ("Share", "-Infinity", "of type Float"),
         ("Count", "true", "of type Integer"),
         ("Mode", "fast", "one of slow"),
         ("Colour", "red", "no parameter Colour"),
