@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -107,3 +111,50 @@ def test_album_is_deleted_with_everything(album: AlbumClient, services: Services
     assert workflow.idle(20)
     assert _objects(services) == set()
     assert services.table.query(f"ALBUM#{album.id}").items == ()
+
+
+def test_without_originals_all_but_full_size_works(
+    make_album: Callable[..., AlbumClient], services: Services
+) -> None:
+    album = make_album(keepOriginals=False)
+    for number in range(6):
+        album.upload(f"{number}.jpg", photo_bytes(number, color=120 * (number % 2)))
+    album.process()
+    assert not [key for key in _objects(services) if key[:2] == "20"]
+    first, second = (cluster["id"] for cluster in album.get("/clusters")["clusters"])
+
+    # People: faces are seen and corrected, and everything is grouped anew.
+    faces = album.get(f"/clusters/{first}/faces")["faces"]
+    assert all(album.http.get(local_path(face["cropUrl"])).status_code == 200 for face in faces)
+    album.post(f"/clusters/{first}/label", {"name": "Anna"})
+    merged = album.post("/clusters/merge", {"clusters": [first, second]})
+    album.post(f"/decisions/{merged['decision']}/undo")
+    album.post(f"/clusters/{first}/split", {"faces": [faces[0]["id"]]})
+    assert album.get("/suggestions")["suggestions"][0]["name"] == "Anna"
+    album.post("/clusters/recluster", expect=202)
+    album.wait()
+    assert album.get(f"/clusters/{first}")["label"] == "Anna"
+
+    # Sharing: the page has its pictures, and the ZIP says what they are.
+    recipient = {"email": "carol@example.org", "clusters": [first]}
+    made = album.post("/share", {"recipients": [recipient], "sendMail": False}, expect=201)
+    path = f"/shares/{made['shares'][0]['id']}"
+    photos = album.http.get(path).json()["photos"]
+    assert len(photos) == 2
+    for photo in photos:
+        assert photo["downloadUrl"] is None
+        for url in (photo["thumbnailUrl"], photo["viewUrl"]):
+            assert album.http.get(local_path(url)).headers["content-type"] == "image/jpeg"
+    assert album.http.post(f"{path}/archive").status_code == 202
+    limit = time.monotonic() + 60
+    while (answer := album.http.get(f"{path}/archive")).status_code != 200:
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    assert [file["full"] for file in manifest["files"]] == [False, False]
+
+    # What a user takes along.
+    exported = album.http.get("/me/export", headers=album.headers).json()
+    rows = [row for row in exported["albums"][0]["rows"] if "links" in row]
+    assert len(rows) == 6 and all("thumbnail" in row["links"] for row in rows)
