@@ -22,7 +22,6 @@ from pipelines.config import load_pipeline_config
 from pipelines.deployment import events
 from pipelines.retraining.schedule import Schedule
 from tests.infra.terraform import resources
-from tests.infra.uses import USES
 
 CONFIG = Path(__file__).parents[2] / "configs/pipeline/default.yaml"
 WEEKLY = Path(__file__).parents[1] / "pipelines/golden/retraining.json"
@@ -117,6 +116,13 @@ def test_the_web_client_is_told_how_to_sign_in(
     assert told.events_url == "wss://f6g7h8i9j0.execute-api.eu-west-1.amazonaws.com/main"
     (rule,) = one(production, "aws_s3_bucket_cors_configuration")["cors_rule"]
     assert rule["allowed_origins"] == [settings.public_url]
+
+
+def test_codes_of_sign_up_come_from_the_mail_domain(production: dict[str, Any]) -> None:
+    (mail,) = one(production, "aws_cognito_user_pool")["email_configuration"]
+    assert mail["email_sending_account"] == "DEVELOPER"
+    assert mail["source_arn"].endswith(":identity/example.org")
+    assert mail["from_email_address"] == environment(production, "api")["FACEFLOW_MAIL_FROM"]
 
 
 def test_names_are_those_of_the_pipeline(production: dict[str, Any]) -> None:
@@ -243,29 +249,6 @@ def test_functions_have_handlers(production: dict[str, Any]) -> None:
     (task,) = resources(production, "aws_ecs_task_definition")
     (container,) = json.loads(task["values"]["container_definitions"])
     assert callable(importlib.import_module(container["command"][0]).main)
-
-
-def test_functions_may_do_what_they_do(production: dict[str, Any]) -> None:
-    buckets = {
-        kind: environment(production, "api")[f"FACEFLOW_{kind.upper()}_BUCKET"]
-        for kind in ("raw", "derived", "embeddings", "exports")
-    }
-    corrections = environment(production, "jobs")["FACEFLOW_CORRECTIONS_URI"]
-    buckets["models"] = corrections.split("/")[2]
-    for function, uses in USES.items():
-        policy = one(production, "aws_iam_role_policy", f'function["{function}"]')["policy"]
-        allowed = [
-            (action, resource)
-            for statement in json.loads(policy)["Statement"]
-            for action in statement["Action"]
-            for resource in statement["Resource"]
-        ]
-        for use in uses:
-            action, _, kind = use.partition(" ")
-            places = [place for name, place in allowed if name == action]
-            assert places, (function, use)
-            if kind:
-                assert any(f":::{buckets[kind]}" in place for place in places), (function, use)
 
 
 IDS = ("U", "A")

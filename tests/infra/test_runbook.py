@@ -75,3 +75,39 @@ def test_what_must_be_watched_is_watched(production: dict[str, Any]) -> None:
         "ModelLatency",
         "Invocation5XXErrors",
     }
+
+
+PUBLISHED = {
+    # Dimensions with which AWS publishes the metrics, of each service.
+    ("AWS/ApiGateway", "5XXError"): {"ApiName"},
+    ("AWS/ApiGateway", "Count"): {"ApiName"},
+    ("AWS/ApiGateway", "Latency"): {"ApiName"},
+    ("AWS/DynamoDB", "ReadThrottleEvents"): {"TableName"},
+    # Not ThrottledRequests: its dimensions are the table and the operation.
+    ("AWS/DynamoDB", "WriteThrottleEvents"): {"TableName"},
+    ("AWS/Lambda", "Errors"): {"FunctionName"},
+    ("AWS/Lambda", "Invocations"): {"FunctionName"},
+    ("AWS/Lambda", "Throttles"): {"FunctionName"},
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): {"QueueName"},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
+    ("AWS/SageMaker", "Invocation5XXErrors"): {"EndpointName", "VariantName"},
+    ("AWS/SageMaker", "Invocations"): {"EndpointName", "VariantName"},
+    ("AWS/SageMaker", "ModelLatency"): {"EndpointName", "VariantName"},
+    ("AWS/States", "ExecutionsFailed"): {"StateMachineArn"},
+    ("AWS/States", "ExecutionsTimedOut"): {"StateMachineArn"},
+}
+
+
+def test_alarms_look_at_what_is_published(production: dict[str, Any]) -> None:
+    """An alarm on dimensions that no metric has never rings: nothing is missing, it says."""
+    looked_at = [
+        metric
+        for resource in resources(production, "aws_cloudwatch_metric_alarm")
+        for metric in (
+            [query["metric"][0] for query in resource["values"]["metric_query"] if query["metric"]]
+            or [resource["values"]]
+        )
+    ]
+    assert {(one["namespace"], one["metric_name"]) for one in looked_at} == set(PUBLISHED)
+    for one in looked_at:
+        assert set(one["dimensions"]) == PUBLISHED[one["namespace"], one["metric_name"]]

@@ -18,6 +18,8 @@ locals {
     security_group_ids = [module.network.work_security_group_id]
   }
 
+  mail_from = "FaceFlow <photos@${var.mail_domain}>"
+
   # What the application reads (api/settings.py), and where its stores are.
   environment = {
     APP_ENV                      = var.environment
@@ -26,7 +28,7 @@ locals {
     FACEFLOW_JWT_AUDIENCE        = module.auth.pool_ids.client
     FACEFLOW_SIGN_IN_URL         = "https://${module.auth.pool_ids.domain}"
     FACEFLOW_LOG_LEVEL           = var.log_level
-    FACEFLOW_MAIL_FROM           = "FaceFlow <photos@${var.mail_domain}>"
+    FACEFLOW_MAIL_FROM           = local.mail_from
     FACEFLOW_TABLE               = module.ddb.table_name
     FACEFLOW_RAW_BUCKET          = module.s3.buckets["raw"]
     FACEFLOW_DERIVED_BUCKET      = module.s3.buckets["derived"]
@@ -86,6 +88,11 @@ module "auth" {
   self_sign_up        = var.self_sign_up
   threat_protection   = var.threat_protection
   deletion_protection = var.protect
+  # Cognito refuses an identity that is not verified yet, as it is at the first apply.
+  mail = var.mail_verified ? {
+    identity_arn = module.events.mail_arns[0]
+    from         = local.mail_from
+  } : null
 }
 
 module "sagemaker" {
@@ -118,6 +125,7 @@ module "iam" {
   sockets_arn       = module.api.sockets_arn
   secret_arns       = local.secret_arns
   mail_arns         = module.events.mail_arns
+  user_pool_arn     = module.auth.pool_arn
   repository_arns   = module.sagemaker.repository_arns
   endpoint_names    = var.endpoint_names
   model_groups      = var.model_groups

@@ -105,6 +105,12 @@ variable "mail_domain" {
   type        = string
 }
 
+variable "mail_verified" {
+  description = "Are that domain's DKIM records there, and is SES out of its sandbox? Then codes of sign-up come from it too; Cognito itself sends 50 a day."
+  type        = bool
+  default     = false
+}
+
 variable "alarm_emails" {
   description = "Who is told of alarms."
   type        = list(string)

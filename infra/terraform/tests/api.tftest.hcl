@@ -55,6 +55,10 @@ run "gateway" {
     error_message = "logs hold no signatures"
   }
   assert {
+    condition     = aws_api_gateway_rest_api.main.binary_media_types == tolist(["*/*"])
+    error_message = "fonts and pictures of the web client are bytes, whatever a browser accepts first"
+  }
+  assert {
     condition     = join(" ", keys(aws_apigatewayv2_route.sockets)) == "$connect $default $disconnect"
     error_message = "connections come, speak and go"
   }

@@ -51,6 +51,30 @@ run "roles" {
     error_message = "who plans or deploys reads no rows and no secrets"
   }
   assert {
+    condition = alltrue(flatten([
+      for name in ["plan", "deploy"] : [
+        for statement in jsondecode(aws_iam_role_policy.no_data[name].policy).Statement : [
+          for service in ["lambda", "states", "events", "scheduler"] : contains(
+            statement.Condition.StringNotEqualsIfExists["kms:ViaService"], "${service}.eu-west-1.amazonaws.com"
+          )
+        ]
+        if contains(statement.Action, "kms:Decrypt")
+      ]
+    ]))
+    error_message = "what Terraform compares may be decrypted for it"
+  }
+  assert {
+    condition = anytrue([
+      for statement in jsondecode(aws_iam_role_policy.workflow["plan"].policy).Statement :
+      contains(statement.Action, "kms:Decrypt") && try(contains(statement.Condition.StringEquals["kms:ViaService"], "states.eu-west-1.amazonaws.com"), false)
+    ])
+    error_message = "AWS's policy for reading allows no key, which a plan needs"
+  }
+  assert {
+    condition     = strcontains(output.backend, "use_lockfile")
+    error_message = "the state is locked"
+  }
+  assert {
     condition     = !strcontains(aws_iam_role_policy.workflow["pull"].policy, "Put")
     error_message = "production only reads development's registry"
   }

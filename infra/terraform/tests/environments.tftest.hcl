@@ -9,6 +9,27 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# Keys are told apart: policies name them.
+override_resource {
+  target = module.faceflow.module.iam.aws_kms_key.operations
+  values = { arn = "arn:aws:kms:eu-west-1:111122223333:key/operations" }
+}
+
+override_resource {
+  target = module.faceflow.module.ddb.aws_kms_key.table
+  values = { arn = "arn:aws:kms:eu-west-1:111122223333:key/table" }
+}
+
+override_resource {
+  target = module.faceflow.module.s3.aws_kms_key.data
+  values = { arn = "arn:aws:kms:eu-west-1:111122223333:key/data" }
+}
+
+override_resource {
+  target = module.faceflow.module.sagemaker.aws_kms_key.models
+  values = { arn = "arn:aws:kms:eu-west-1:111122223333:key/models" }
+}
+
 variables {
   account_id  = "111122223333"
   image_tags  = { api = "api-1.0.0", workers = "workers-1.0.0", pipeline = "deployer-1.0.0", detection = "1.0.0" }
@@ -30,6 +51,7 @@ run "prod" {
       certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
     }
     endpoints_live = true
+    mail_verified  = true
   }
   assert {
     condition = alltrue([

@@ -32,6 +32,7 @@ variables {
   sockets_arn       = "arn:aws:execute-api:eu-west-1:111122223333:a1/main/POST/@connections/*"
   secret_arns       = { "signing-keys" = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:keys" }
   mail_arns         = ["arn:aws:ses:eu-west-1:111122223333:identity/example.org"]
+  user_pool_arn     = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_Mocked123"
   repository_arns = {
     api       = "arn:aws:ecr:eu-west-1:111122223333:repository/api"
     detection = "arn:aws:ecr:eu-west-1:111122223333:repository/detection"

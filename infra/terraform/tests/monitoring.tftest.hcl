@@ -51,6 +51,10 @@ run "alarms" {
     error_message = "a budget tells before it is spent"
   }
   assert {
+    condition     = length(aws_budgets_budget.month.cost_filter) == 0
+    error_message = "the budget is of all that the account spends, endpoints without tags included"
+  }
+  assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : length(widget.properties.metrics) > 0])
     error_message = "the dashboard shows something everywhere"
   }

@@ -42,6 +42,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils import boto_client
 
 from api.aws import open_aws_services, open_aws_workflow
+from api.engine.engine import FaceEngine
 from api.handlers import job_handlers
 from api.lambdas import cluster, deduplicate, detect, embed, extract, ingest, jobs, notify, runtime
 from api.objects.s3_store import S3ObjectStore
@@ -51,7 +52,7 @@ from api.workflow.context import Handlers, RetryLater, RunOptions
 from api.workflow.step_functions import StepFunctionsWorkflow
 from tests.api.contract.conftest import Account
 from tests.infra import asl
-from tests.infra.uses import ACTIONS, USES
+from tests.infra.uses import ACTIONS, TABLE, TRANSACTED, USES
 
 STAGES = {
     module.__name__.rpartition(".")[2]: module.handler
@@ -300,15 +301,25 @@ def open_cloud(
         ),
         roleArn=f"arn:aws:iam::{asl.ACCOUNT}:role/states",
     )["stateMachineArn"]
+    keys = emulator.client("secretsmanager").create_secret(
+        Name=f"{name}-keys", SecretString="k" * 32
+    )
     aws = account.settings.model_copy(
-        update={"state_machine_arn": machine, "jobs_queue_url": queues["jobs"]}
+        update={
+            "state_machine_arn": machine,
+            "jobs_queue_url": queues["jobs"],
+            "signing_keys_secret": keys["ARN"],
+        }
     )
     given = job_handlers() if handlers is None else handlers
     uses: dict[str, set[str]] = {}
 
     def open_for(function: str) -> runtime.Runtime:
-        client = cache(partial(_recording, emulator, aws, uses.setdefault(function, set())))
-        services = open_aws_services(settings, engine, aws=aws, client=client, deferred=True)
+        seen = uses.setdefault(function, set())
+        client = cache(partial(_recording, emulator, aws, seen))
+        services = open_aws_services(
+            settings, _Asked(engine, seen), aws=aws, client=client, deferred=True
+        )
         workflow = open_aws_workflow(services, given, aws=aws, client=client)
         assert workflow is not None
         workflow._options = OPTIONS
@@ -338,8 +349,8 @@ def close_cloud(cloud: Cloud) -> None:
         services.table.close()
         assert isinstance(services.objects, S3ObjectStore)
         services.objects.close()
-        if function != "api" and not seen <= USES[function]:
-            excess[function] = sorted(seen - USES[function])
+        if not seen <= USES[function] | TABLE:
+            excess[function] = sorted(seen - USES[function] - TABLE)
     assert not excess, excess
 
 
@@ -356,26 +367,39 @@ def _as(function: str) -> Iterator[None]:
 
 
 def _recording(emulator: Any, aws: Any, seen: set[str], service: str) -> Any:
-    """A client that notes what it is asked for."""
+    """A client that notes what it is asked for, and what the URLs that it signs ask for."""
     client = emulator.client(service)
     kinds = {
         getattr(aws, f"{kind}_bucket"): kind for kind in ("raw", "derived", "embeddings", "exports")
     }
     kinds[aws.corrections_uri.split("/")[2]] = "models"
+    prefix = {"stepfunctions": "states", "sesv2": "ses"}.get(service, service)
 
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        if service == "dynamodb":  # every function may
-            return
-        prefix = {"stepfunctions": "states"}.get(service, service)
-        action = f"{prefix}:{ACTIONS.get(model.name, model.name)}"
-        versions = action == "s3:DeleteObject" and any(
+        if model.name == "TransactWriteItems":
+            actions = {TRANSACTED[kind] for item in params["TransactItems"] for kind in item}
+        else:
+            actions = {ACTIONS.get(model.name, model.name)}
+        if actions == {"DeleteObject"} and any(
             "VersionId" in one for one in params["Delete"]["Objects"]
-        )
+        ):
+            actions = {"DeleteObjectVersion"}
         where = f" {kinds[params['Bucket']]}" if "Bucket" in params else ""
-        seen.add(f"{action}{'Version' if versions else ''}{where}")
+        seen.update(f"{prefix}:{action}{where}" for action in actions)
 
     client.meta.events.register("provide-client-params", note)
     return client
+
+
+class _Asked:
+    """An engine that notes that it was asked: on AWS all that it tells comes from an endpoint."""
+
+    def __init__(self, engine: FaceEngine, seen: set[str]) -> None:
+        self._engine, self._seen = engine, seen
+
+    def __getattr__(self, name: str) -> Any:
+        self._seen.add("sagemaker:InvokeEndpoint")
+        return getattr(self._engine, name)
 
 
 def _announce_uploads(account: Account, queue_url: str) -> None:

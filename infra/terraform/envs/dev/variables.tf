@@ -34,6 +34,12 @@ variable "mail_domain" {
   type        = string
 }
 
+variable "mail_verified" {
+  description = "Is that domain verified, and SES out of its sandbox? Then codes of sign-up come from it too."
+  type        = bool
+  default     = false
+}
+
 variable "alarm_emails" {
   description = "Who is told of alarms."
   type        = list(string)

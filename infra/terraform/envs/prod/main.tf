@@ -13,6 +13,7 @@ module "faceflow" {
   signer_public_keys = var.signer_public_keys
   signer             = var.signer
   mail_domain        = var.mail_domain
+  mail_verified      = var.mail_verified
   alarm_emails       = var.alarm_emails
   endpoints_live     = var.endpoints_live
   domain             = var.domain

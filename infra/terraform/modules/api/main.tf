@@ -25,8 +25,10 @@ module "function" {
 resource "aws_api_gateway_rest_api" "main" {
   name        = local.prefix
   description = "FaceFlow's HTTP API"
-  # Archives and pictures come from signed URLs; what is here is JSON and the web client.
-  binary_media_types       = ["image/*", "font/*", "application/octet-stream"]
+  # Everything: a type that is not among these goes out as the text in base64 that the function
+  # answers with. Which one counts is what the client accepts first, "*/*" for a font or a script, and
+  # nothing by way of CloudFront's cache.
+  binary_media_types       = ["*/*"]
   minimum_compression_size = 1024
   endpoint_configuration {
     types = ["REGIONAL"]
@@ -98,6 +100,8 @@ resource "aws_cloudwatch_log_group" "access" {
 }
 
 resource "aws_api_gateway_stage" "main" {
+  # Logs are refused while the account has no role for them.
+  depends_on           = [aws_api_gateway_account.main]
   rest_api_id          = aws_api_gateway_rest_api.main.id
   deployment_id        = aws_api_gateway_deployment.main.id
   stage_name           = "main"

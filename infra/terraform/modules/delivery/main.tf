@@ -23,6 +23,11 @@ locals {
     { actions = ["s3:GetObject"], resources = [local.state_objects] },
     { actions = ["kms:Decrypt"], resources = [aws_kms_key.state.arn] },
   ]
+  # Keys that these services use for whoever asks them: without, AWS tells no environment variables of a
+  # function, no definition of a state machine, no target of a rule or a schedule.
+  configured = [for service in ["events", "lambda", "scheduler", "states"] : "${service}.${var.context.region}.amazonaws.com"]
+  # And these to make what they encrypt.
+  made         = [for service in ["dynamodb", "secretsmanager"] : "${service}.${var.context.region}.amazonaws.com"]
   repositories = ["${local.arn}:ecr:${local.account}:repository/${var.context.project}-*"]
   pull = [
     { actions = ["ecr:GetAuthorizationToken"], resources = ["*"] },
@@ -34,7 +39,13 @@ locals {
 
   statements = merge(
     {
-      plan = local.read_state
+      plan = concat(local.read_state, [
+        {
+          actions    = ["kms:Decrypt"]
+          resources  = ["${local.arn}:kms:${local.account}:key/*"]
+          conditions = { StringEquals = { "kms:ViaService" = local.configured } }
+        },
+      ])
       deploy = concat(local.read_state, local.pull, [
         { actions = ["s3:PutObject", "s3:DeleteObject"], resources = [local.state_objects] },
         { actions = ["kms:GenerateDataKey"], resources = [aws_kms_key.state.arn] },
@@ -232,19 +243,18 @@ resource "aws_iam_role_policy" "no_data" {
           "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan",
           "dynamodb:ExportTableToPointInTime", "dynamodb:GetRecords", "secretsmanager:GetSecretValue",
           "sqs:ReceiveMessage", "cognito-idp:ListUsers", "cognito-idp:AdminGetUser", "logs:GetLogEvents",
-          "logs:FilterLogEvents", "logs:StartQuery", "states:GetExecutionHistory", "lambda:InvokeFunction",
+          "logs:FilterLogEvents", "logs:StartQuery", "states:DescribeExecution", "states:GetExecutionHistory", "lambda:InvokeFunction",
           "sagemaker:CreatePresignedDomainUrl",
         ]
         Resource = "*"
       },
       {
-        Sid         = "OnlyTheStatesKey"
+        Sid         = "NoKeysButForWhatIsConfigured"
         Effect      = "Deny"
         Action      = ["kms:Decrypt"]
         NotResource = [aws_kms_key.state.arn]
-        # Terraform compares the environment variables of functions, which Lambda decrypts for it.
         Condition = {
-          StringNotEqualsIfExists = { "kms:ViaService" = "lambda.${var.context.region}.amazonaws.com" }
+          StringNotEqualsIfExists = { "kms:ViaService" = concat(local.configured, local.made) }
         }
       },
     ]

@@ -9,6 +9,8 @@ output "backend" {
     bucket     = "${aws_s3_bucket.state.bucket}"
     region     = "${var.context.region}"
     kms_key_id = "${aws_kms_key.state.arn}"
+    # Terraform before 1.10 has no such lock: dynamodb_table in its place.
+    use_lockfile = true
   EOT
 }
 

@@ -24,6 +24,17 @@ resource "aws_kms_key" "operations" {
           ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "${local.arn}:logs:${local.account}:*" }
         }
       },
+      # The state machine's log comes encrypted with this key, from who runs it to who writes it.
+      {
+        Sid       = "LogsOfExecutionsArrive"
+        Effect    = "Allow"
+        Principal = { Service = "delivery.logs.amazonaws.com" }
+        Action    = ["kms:Decrypt"]
+        Resource  = "*"
+        Condition = {
+          StringLike = { "kms:EncryptionContext:SourceArn" = "${local.arn}:logs:${local.account}:*" }
+        }
+      },
       {
         Sid    = "ServicesSend"
         Effect = "Allow"

@@ -41,13 +41,19 @@ locals {
   }]
   invoke = [{ actions = ["sagemaker:InvokeEndpoint"], resources = local.endpoints }]
 
+  # Of environment variables, secrets, executions, and the queues that are read and written.
+  operate = { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [aws_kms_key.operations.arn] }
+
   all_buckets = values(local.objects)
   list        = [{ actions = ["s3:ListBucket", "s3:ListBucketMultipartUploads"], resources = values(var.bucket_arns) }]
 
   # What each function may do, besides writing its own log and traces.
   functions = {
-    api = concat(local.application, local.secrets, local.start, local.follow, local.publish, local.list, [
+    # The models are asked which vectors they make; a share that is revoked takes its copies along.
+    api = concat(local.application, local.secrets, local.start, local.follow, local.publish, local.invoke, local.list, [
       { actions = concat(local.read_object, local.upload, ["s3:DeleteObject"]), resources = local.all_buckets },
+      { actions = ["s3:ListBucketVersions"], resources = values(var.bucket_arns) },
+      { actions = ["s3:DeleteObjectVersion"], resources = [local.objects["exports"]] },
       { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },
     ])
     sockets = [
@@ -97,6 +103,7 @@ locals {
       { actions = concat(local.read_object, local.upload, ["s3:DeleteObject", "s3:DeleteObjectVersion"]), resources = local.all_buckets },
       { actions = ["s3:ListBucketVersions"], resources = values(var.bucket_arns) },
       { actions = ["sqs:SendMessage"], resources = [var.queue_arns["jobs"]] },
+      { actions = ["cognito-idp:AdminDeleteUser"], resources = [var.user_pool_arn] },
       # Corrections are published beside the models, and taken away with every version.
       {
         actions   = concat(local.read_object, local.upload, ["s3:DeleteObject", "s3:DeleteObjectVersion"])
@@ -209,8 +216,7 @@ resource "aws_iam_role_policy" "runtime" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = ["${local.arn}:logs:${local.account}:log-group:/aws/lambda/${local.prefix}-${each.key}:*"]
       },
-      # Of its environment variables, its secrets, and the queues that it reads and writes.
-      { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [aws_kms_key.operations.arn] },
+      { Effect = "Allow", Action = local.operate.actions, Resource = local.operate.resources },
       { Effect = "Allow", Action = local.unbound.traces, Resource = ["*"] }],
       contains(local.outside_vpc, each.key) ? [] : [
         { Effect = "Allow", Action = local.unbound.network, Resource = ["*"] },

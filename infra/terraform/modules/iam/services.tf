@@ -13,6 +13,14 @@ locals {
   log_group = "${local.arn}:logs:${local.account}:log-group"
   steps     = ["extract", "deduplicate", "detect", "embed", "cluster", "notify"]
 
+  # Disks of jobs are encrypted by EBS, which gets a grant from whoever asks for the job, and from the
+  # job's role.
+  volumes = {
+    actions    = ["kms:CreateGrant"]
+    resources  = [var.data_key_arn, var.models_key_arn]
+    conditions = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+  }
+
   pipeline = [
     { actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], resources = ["${var.models_bucket_arn}/*"] },
     { actions = ["s3:ListBucket", "s3:GetBucketLocation"], resources = [var.models_bucket_arn] },
@@ -20,7 +28,8 @@ locals {
     { actions = ["s3:GetObject"], resources = [local.objects["raw"], local.objects["derived"]] },
     { actions = ["s3:PutObject"], resources = [local.objects["derived"]] },
     { actions = ["s3:ListBucket"], resources = [var.bucket_arns["raw"], var.bucket_arns["derived"]] },
-    { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [var.data_key_arn, var.models_key_arn] },
+    { actions = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], resources = [var.data_key_arn, var.models_key_arn] },
+    local.volumes,
     {
       actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
       resources = values(var.repository_arns)
@@ -126,8 +135,9 @@ locals {
       actions   = ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"]
       resources = ["${replace(var.state_machine_arn, ":stateMachine:", ":execution:")}*"]
     },
-    { actions = ["s3:GetObject", "s3:PutObject"], resources = [local.objects["derived"]] },
+    { actions = concat(local.read_object, local.upload), resources = [local.objects["derived"]] },
     { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [var.data_key_arn, var.table_key_arn, aws_kms_key.operations.arn] },
+    merge(local.volumes, { resources = [var.data_key_arn] }),
     # The failure state writes the job's row itself: it works when the functions do not.
     { actions = ["dynamodb:UpdateItem"], resources = [var.table_arn] },
     { actions = local.unbound.traces, resources = ["*"] },
@@ -152,6 +162,7 @@ locals {
     # Clustering on Fargate: what the function may do, and the answer to Step Functions. IAM binds
     # task tokens to no resource other than the machine's.
     task = concat(local.functions["cluster"], [
+      local.operate,
       {
         actions   = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"]
         resources = [var.state_machine_arn]

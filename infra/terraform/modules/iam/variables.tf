@@ -115,6 +115,15 @@ variable "mail_arns" {
   }
 }
 
+variable "user_pool_arn" {
+  description = "Where people sign in: who erases an account removes its user."
+  type        = string
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:cognito-idp:", var.user_pool_arn))
+    error_message = "user_pool_arn must be an ARN of cognito-idp."
+  }
+}
+
 variable "repository_arns" {
   description = "ECR repositories."
   type        = map(string)

@@ -45,8 +45,12 @@ locals {
         about      = "Ingestions that took too long", namespace = "AWS/States", metric = "ExecutionsTimedOut"
         dimensions = { StateMachineArn = var.state_machine_arn }, statistic = "Sum", threshold = 0, periods = 1, seconds = 300
       }
-      "table-throttled" = {
-        about      = "Requests that the table refused", namespace = "AWS/DynamoDB", metric = "ThrottledRequests"
+    },
+    {
+      # Not ThrottledRequests: that is counted for each operation apart, and never for the table.
+      for kind, metric in { reads = "ReadThrottleEvents", writes = "WriteThrottleEvents" } :
+      "table-${kind}-throttled" => {
+        about      = "${title(kind)} that the table refused", namespace = "AWS/DynamoDB", metric = metric
         dimensions = { TableName = var.table_name }, statistic = "Sum", threshold = 10, periods = 5, seconds = 60
       }
     },
@@ -153,17 +157,14 @@ resource "aws_cloudwatch_metric_alarm" "share" {
   }
 }
 
+# Of the whole account, which is the environment's: endpoints, trainings and Processing jobs are not
+# Terraform's and carry none of its tags, so that a filter would leave out what costs most.
 resource "aws_budgets_budget" "month" {
   name         = "${local.prefix}-month"
   budget_type  = "COST"
   limit_amount = tostring(var.budget_usd)
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
-
-  cost_filter {
-    name   = "TagKeyValue"
-    values = [format("user:Environment$%s", var.context.environment)]
-  }
 
   dynamic "notification" {
     for_each = [

@@ -103,6 +103,7 @@ module "iam" {
   sockets_arn       = "${local.arn}:execute-api:${local.here}:a1/main/POST/@connections/*"
   secret_arns       = { "signing-keys" = "${local.arn}:secretsmanager:${local.here}:secret:keys" }
   mail_arns         = ["${local.arn}:ses:${local.here}:identity/example.org"]
+  user_pool_arn     = module.auth.pool_arn
   repository_arns = {
     for name in ["api", "detection", "embedding"] :
     name => "${local.arn}:ecr:${local.here}:repository/faceflow-${name}"
