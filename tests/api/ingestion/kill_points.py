@@ -36,7 +36,11 @@ from tests.api.ingestion.conftest import photo_bytes
 
 USER = "alice"
 OPTIONS = RunOptions(lease_seconds=0.2, backoff_seconds=0.05, progress_seconds=3600)
-_WRITES = {"write", "transact", "write_many", "put", "put_many", "delete", "delete_prefix"}
+_WRITES = {
+    *("write", "transact", "write_many", "delete_partition"),
+    *("put", "put_file", "put_many", "delete", "delete_prefix"),
+    *("start_multipart", "put_part", "complete_multipart", "abort_multipart"),
+}
 
 
 class Deadly:

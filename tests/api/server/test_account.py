@@ -2,25 +2,18 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.domain import consent, erase, quota, receipts
-from api.domain.models import Job
-from api.home import open_services
 from api.main import create_app
-from api.repositories.table import Key
 from api.services import Services
 from api.settings import Settings
 
@@ -265,88 +258,6 @@ def test_while_it_is_erased_an_account_takes_nothing_new(
     assert (answer.status_code, answer.json()["title"]) == (409, "Conflict")
     assert client.delete("/me", headers=alice).status_code == 200
     assert client.post("/albums", json={"name": "a"}, headers=alice).status_code == 201
-
-
-_SERVE = """
-import os, signal, sys, time
-from pathlib import Path
-from api.handlers import job_handlers
-from api.home import open_services
-from api.main import create_app
-from api.settings import Settings
-from api.workflow.context import RunOptions
-from api.workflow.runner import LocalWorkflow
-from fastapi.testclient import TestClient
-
-step, calls = int(sys.argv[2]), 0
-
-def killing(function):
-    def call(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return call
-
-settings = Settings(data=Path(sys.argv[1]), web=Path("/none"))
-services = open_services(settings)
-# A short lease: what the killed process leaves is taken up soon.
-workflow = LocalWorkflow(services, job_handlers(), RunOptions(lease_seconds=1))
-app = create_app(services=services, workflow=workflow)
-for port, names in ((services.table, ("transact", "write_many", "delete_partition")),
-                    (services.objects, ("delete_prefix",))):
-    for name in names:
-        setattr(port, name, killing(getattr(port, name)))
-with TestClient(app) as client:
-    client.delete("/me", headers={"Authorization": "Bearer " + services.tokens.issue("alice")})
-    time.sleep(20)
-"""
-
-
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-def test_erasing_survives_being_killed(tmp_path: Path, step: int) -> None:
-    settings = Settings(data=tmp_path / "data", web=tmp_path / "none")
-    services = open_services(settings)
-    app = create_app(services=services)
-    # Without its worker: the rows and objects are what an unfinished account has.
-    client = TestClient(app)
-    alice = {"Authorization": f"Bearer {services.tokens.issue('alice')}"}
-    album = client.post("/albums", json={"name": "Secret"}, headers=alice).json()["id"]
-    for number in range(2):
-        upload(client, alice, album, number * 50)
-    services.table.close()  # type: ignore[attr-defined]
-
-    killed = subprocess.run(
-        [sys.executable, "-c", _SERVE, str(settings.data), str(step)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-
-    with TestClient(create_app(settings)) as again:
-        opened: Services = again.app.state.services  # type: ignore[attr-defined]
-        # What the killed process left is taken up when its lease runs out.
-        limit = time.monotonic() + 60
-        while left_of(settings.data, "alice", album, "Secret") and time.monotonic() < limit:
-            unfinished = any(isinstance(job, Job) for job in opened.jobs.all("USER#alice"))
-            if not unfinished:
-                # Killed before the job was there: nobody was told that it began.
-                assert step == 1
-                token = opened.tokens.issue("alice")
-                again.delete("/me", headers={"Authorization": f"Bearer {token}"})
-            time.sleep(0.2)
-        assert left_of(settings.data, "alice", album, "Secret") == []
-        with sqlite3.connect(settings.data / "faceflow.db") as connection:
-            rows = connection.execute("SELECT pk, sk FROM items").fetchall()
-        (receipt_row,) = [row for row in rows if row[1] == "RECEIPT"]
-        receipt = receipts.read(opened, receipt_row[0].removeprefix("RECEIPT#"))
-        assert receipt is not None and receipt.state == "done"
-        assert receipt.erased.photos == 2
-        assert receipt.is_genuine(opened.keyring)
-        assert opened.table.get(Key("USER#alice", "CLOSED")) is None
 
 
 def _put(record: erase.Closed):  # type: ignore[no-untyped-def]

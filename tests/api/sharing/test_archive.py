@@ -6,9 +6,7 @@ import hashlib
 import io
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
 import tracemalloc
 import zipfile
@@ -16,17 +14,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from booth import Booth, VectorsOnly, jpeg
+from booth import Booth, jpeg
 
 from api.domain.models import Job, JobKind, JobState
 from api.domain.share_models import Archive, Share
-from api.home import open_services
 from api.ids import new_id, now
 from api.objects import keys
 from api.objects.file_store import FileObjectStore
-from api.repositories.sqlite_table import SqliteTable
 from api.services import Services
-from api.settings import Settings
 from api.sharing import zips
 from api.sharing.archive import build_archive
 from api.sharing.contents import keep_photos
@@ -222,86 +217,3 @@ def test_parts_grow_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     upload = store.start_multipart("tenant/b.zip", "application/zip")
     with pytest.raises(TooManyParts):
         PartWriter(store, "tenant/b.zip", upload, 10).write(b"x" * (20 * 10 + 10 * 20 + 31))
-
-
-_WORKER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from booth import VectorsOnly
-from api.domain.models import JobKind
-from api.home import open_services
-from api.settings import Settings
-from api.sharing.archive import build_archive
-from api.workflow.runner import LocalWorkflow, RunOptions
-services = open_services(Settings(data=Path(sys.argv[1])), VectorsOnly())
-options = RunOptions(lease_seconds=1.0)
-workflow = LocalWorkflow(services, {JobKind.ARCHIVE: build_archive}, options)
-workflow.resume()
-if len(sys.argv) > 3:
-    workflow.start(JobKind.ARCHIVE, *sys.argv[3:])
-print("ready", flush=True)
-sys.stdin.read()
-workflow.stop()
-"""
-
-
-def start_worker(data: Path, *job: str) -> subprocess.Popen[bytes]:
-    here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", _WORKER, str(data), here, *job]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert worker.stdout is not None and worker.stdout.readline() == b"ready\n"
-    return worker
-
-
-@pytest.mark.parametrize("moment", ["early", "parts", "late"])
-def test_killed_and_begun_anew(tmp_path: Path, moment: str) -> None:
-    data = tmp_path / "data"
-    settings = Settings(data=data, part_bytes=5 * 2**20)
-    services = open_services(settings, VectorsOnly())  # type: ignore[arg-type]
-    booth = Booth.open(services)
-    large = jpeg(1, (900, 700))
-    photos = [booth.photo(data=large, filename=f"{k % 7}.jpg") for k in range(60)]
-    undisturbed = build(services, whole_album(booth, photos))
-    share = whole_album(booth, photos)
-    wanted = len(undisturbed)
-    key = keys.archive(share.user_id, share.album_id, share.id)
-    row = Archive.key_of(share.album_id, share.id)
-    job = (share.user_id, share.album_id, share.id)
-
-    def reached() -> bool:
-        archive = services.archives.get(row)
-        if archive is None or archive.upload_id is None:
-            return bool(archive)
-        parts = services.objects.list_parts(key, archive.upload_id)
-        return len(parts) >= {"early": 0, "parts": 1, "late": 2}[moment]
-
-    worker = start_worker(data, *job)
-    limit = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < limit
-        time.sleep(0.001)
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    killed = services.archives.get(row)
-    assert killed is not None and killed.fingerprint is None, "it was killed in the middle"
-    second = start_worker(data)
-    while (archive := services.archives.get(row)) is None or archive.fingerprint is None:
-        assert time.monotonic() < limit + 60
-        time.sleep(0.05)
-    assert second.stdin is not None
-    second.stdin.close()
-    second.wait(30)
-    content = services.objects.get(key)
-    # The share's id is in the manifest: all else is the same.
-    assert len(content) == wanted
-    with zipfile.ZipFile(io.BytesIO(content)) as a, zipfile.ZipFile(io.BytesIO(undisturbed)) as b:
-        assert a.testzip() is None and a.namelist() == b.namelist()
-        for name in a.namelist():
-            same = a.read(name) == b.read(name)
-            assert same == (name != "manifest.json")
-    assert archive.sha256 == hashlib.sha256(content).hexdigest() and archive.size == len(content)
-    uploads = data / "objects" / "uploads"
-    assert [path for path in uploads.rglob("*") if path.is_file()] == []
-    assert isinstance(services.table, SqliteTable)
-    services.table.close()
