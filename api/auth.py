@@ -32,3 +32,11 @@ class Tokens(Protocol):
             NotFound: this issuer is not ours to speak for (any environment but ``local``).
         """
         ...
+
+
+class Accounts(Protocol):
+    """Where people's accounts to sign in are kept, if it is ours to remove them there."""
+
+    def remove(self, user_id: str) -> None:
+        """Remove an account with all that is known of its owner there; nothing if it is gone."""
+        ...

@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api import events
+from api import events, tracing
+from api.cognito_accounts import CognitoAccounts, pool_of
 from api.engine.engine import FaceEngine
 from api.engine.measured import MeasuredEngine
 from api.engine.sagemaker import SageMakerFaceEngine
@@ -167,6 +168,7 @@ def open_aws_services(
     def mailer() -> Mailer:
         return SesMailer(client("sesv2"), settings.mail_from, table, aws.mail_configuration)
 
+    pool = pool_of(settings.jwt_issuer)
     made: Callable[[Callable[[], Any]], Any] = _Deferred if deferred else _call
     return Services(
         settings=settings,
@@ -178,6 +180,7 @@ def open_aws_services(
         tokens=load_tokens(settings),
         keyring=made(keyring),
         published=_published(s3, aws.corrections_uri),
+        accounts=CognitoAccounts(lambda: client("cognito-idp"), pool) if pool else None,
     )
 
 
@@ -270,6 +273,7 @@ def boto_clients() -> Client:
         raise SettingsError(f"AWS_PROFILE: {error}") from error
     if session.region_name is None:
         raise SettingsError("outside local, AWS has to be described: AWS_REGION is not set")
+    tracing.pass_on(session.events)
 
     def client(service: str, **options: Any) -> Any:
         config = Config(

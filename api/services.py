@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from api.auth import Tokens
+from api.auth import Accounts, Tokens
 from api.domain.memory import Memory
 from api.domain.models import Album, Cluster, Decision, Face, Job, Photo
 from api.domain.share_models import Archive, Share
@@ -34,6 +34,8 @@ class Services:
     keyring: Keyring
     published: Published | None = None
     """Where corrections go to be trained on; None: nowhere by themselves."""
+    accounts: Accounts | None = None
+    """Where people sign in; None: it is somebody else's to remove them there."""
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 The account is closed first, so that nothing new comes; then its jobs are ended, its rows removed,
 then its objects: whoever still writes an object finds that its row is gone and removes it again.
+Then the account that its owner signs in with goes, where that is ours to remove.
 What is needed to go on after a crash goes last, in one transaction with the receipt.
 """
 
@@ -88,6 +89,8 @@ def erase(context: JobContext) -> None:
         time.sleep(_PAUSE_SECONDS if sweep else 0)
     else:
         raise RetryLater("something still writes to the account")
+    if services.accounts is not None:
+        services.accounts.remove(job.user_id)
     services.memory.clear()
     done = receipt.signed(services.keyring, now())
     services.table.transact(

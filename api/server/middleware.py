@@ -9,7 +9,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import logs, metrics
+from api import logs, metrics, tracing
 from api.errors import ApiError
 from api.ids import new_id
 from api.server.limits import Limits
@@ -32,9 +32,10 @@ class RequestContext:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        sent = headers.get("x-request-id", "")
         request_id = sent if _ID.fullmatch(sent) else new_id()
-        with logs.bound(request_id=request_id):
+        with logs.bound(request_id=request_id), tracing.within(tracing.trace_of(headers)):
             if scope["type"] == "websocket":
                 await self._app(scope, receive, send)
             else:

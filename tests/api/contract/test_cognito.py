@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import jwt
@@ -9,11 +11,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.auth import User
+from api.cognito_accounts import CognitoAccounts
+from api.domain import erase
+from api.domain.receipts import Receipt
 from api.errors import Unauthorized
+from api.handlers import job_handlers
 from api.jwt_tokens import CognitoTokens, load_tokens
 from api.main import create_app
+from api.repositories.records import Repository
 from api.services import Services
 from api.settings import Settings
+from api.workflow.runner import LocalWorkflow
 from tests.api.contract.cognito import Pool, make_pool
 from tests.api.contract.emulator import Emulator
 
@@ -90,3 +98,27 @@ def test_the_routes_over_the_aws_home_know_their_user(
     stranger = {"Authorization": f"Bearer {bob}"}
     assert client.get(f"/albums/{album}", headers=stranger).status_code == 404
     assert client.post("/auth/dev-token", json={"user": "a"}).status_code == 404
+
+
+def test_erasing_an_account_leaves_nobody_to_sign_in(
+    pool: Pool, settings: Settings, aws_services: Services
+) -> None:
+    """As often as a crash has it done, and nobody else is touched."""
+    pool.add_user("carol@example.com")
+    user = load_tokens(settings).verify(pool.sign_in(email="carol@example.com")["AccessToken"])
+    accounts = CognitoAccounts(lambda: pool.cognito, pool.id)
+    services = replace(aws_services, accounts=accounts)
+    workflow = LocalWorkflow(services, job_handlers())
+    job = erase.request(services, workflow, user.id)
+    workflow.resume()
+    limit = time.monotonic() + 60
+    while Repository(services.table, Receipt).get(Receipt.key_of(job.id)) is None or (
+        services.jobs.get(job.key()) is not None
+    ):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    workflow.stop()
+    with pytest.raises(pool.cognito.exceptions.UserNotFoundException):
+        pool.sign_in(email="carol@example.com")
+    accounts.remove(user.id)
+    assert pool.sign_in()
