@@ -9,7 +9,7 @@ export const faces = (count: number) => plural(count, "face", "faces");
 
 /** Bytes as people say them. */
 export function bytes(count: number): string {
-  if (count < 2 ** 20) return `${Math.max(1, Math.round(count / 1024))} KB`;
+  if (count < 2 ** 20) return `${count && Math.max(1, Math.round(count / 1024))} KB`;
   if (count < 2 ** 30) return `${(count / 2 ** 20).toFixed(1)} MB`;
   return `${(count / 2 ** 30).toFixed(1)} GB`;
 }

@@ -11,6 +11,7 @@ export function SelectionBar(props: { label: string; onClear: () => void; childr
     <div
       aria-label={props.label}
       className={styles.bar}
+      data-selection-bar
       onKeyDown={(event) => event.key === "Escape" && props.onClear()}
       role="toolbar"
     >

@@ -43,7 +43,7 @@ export function UploadPanel({ uploads, onChoose }: { uploads: Uploads; onChoose:
         )}
         <IconButton
           aria-expanded={isOpen}
-          icon={isOpen ? "close" : "more"}
+          icon={isOpen ? "fold" : "more"}
           label={isOpen ? text.upload.hide : text.upload.show}
           onPress={() => setOpen(!isOpen)}
         />
