@@ -96,11 +96,11 @@ def _train_and_judge(
         arguments=[
             "champions",
             *(f"--group={kind}={config.groups[kind]}" for kind in KINDS),
-            f"--none={config.store}/no-champion",
+            f"--shipped={config.store}/shipped",
             "--out=/opt/ml/processing/output/champions",
-            "--none-out=/opt/ml/processing/output/none",
+            "--shipped-out=/opt/ml/processing/output/shipped",
         ],
-        outputs={"champions": None, "none": f"{config.store}/no-champion"},
+        outputs={"champions": None, "shipped": f"{config.store}/shipped"},
         property_files=[champions_file],
         cached=False,  # whoever is champion may have changed
     )

@@ -18,12 +18,12 @@ from typing import Any
 
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_write_text
-from faceflow_ml.inference.pretrained import WEIGHTS_VARIABLE, Kind
+from faceflow_ml.inference.pretrained import WEIGHTS_VARIABLE, Kind, resolve
 from pipelines.config import PipelineConfig
 from pipelines.deployment.outcome import Deployed
 from pipelines.deployment.servers import Server, start_server
 from pipelines.deployment.shadow import compare
-from pipelines.deployment.weights import merge_weights
+from pipelines.deployment.weights import keep_weights, merge_weights
 from pipelines.kinds import KINDS
 from pipelines.local.state import locked
 from pipelines.mlflow_registry import CHALLENGER, MlflowRegistry
@@ -31,6 +31,7 @@ from pipelines.programs import command_line
 from pipelines.registry import APPROVED, REJECTED, Version
 
 _STATE = "deployment.json"
+_SERVING = "weights/serving"
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,11 @@ class LocalDeployer:
         model_dir = self._download(kind, wanted)
         fresh = self._start(kind, wanted.version, wanted.contract_id, str(model_dir), slots, state)
         old = slots.active
+        # Before the first one, the default weights made what vectors there are.
+        before = old.contract_id if old is not None else resolve(kind).contract_id
         try:
             self._shadow(kind, fresh, old)
-            if old is not None:
-                self._after_contract_change(kind, old.contract_id, fresh, state)
+            self._after_contract_change(kind, before, fresh, state)
         except BaseException:
             fresh.server.stop()
             raise
@@ -178,7 +180,7 @@ class LocalDeployer:
             dropped.server.stop()
         self._notice(f"{kind}: version {fresh.version} serves at {fresh.server.url}")
         action = "created" if old is None else "updated"
-        return self._outcome(kind, slots, action, old.contract_id if old else None)
+        return self._outcome(kind, slots, action, before)
 
     def _start(
         self,
@@ -275,11 +277,17 @@ class LocalDeployer:
         return target
 
     def _align(self, kind: Kind, slots: Slots) -> None:
-        """The registry's aliases follow the state, which is written first."""
+        """The registry's aliases, and the weights that the application reads, follow the state,
+        which is written first."""
         assert slots.active is not None
         version = self._registry.get(self._config.groups[kind], slots.active.version)
         previous = slots.previous.version if slots.previous else None
         self._registry.set_champion(version, previous)
+        active = {k: s.active for k, s in {**self._load(), kind: slots}.items()}
+        keep_weights(
+            {k: Path(slot.model_dir) for k, slot in active.items() if slot is not None},
+            self._root / _SERVING,
+        )
 
     def _outcome(
         self, kind: Kind, slots: Slots, action: str, previous_contract_id: str | None

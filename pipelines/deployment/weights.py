@@ -50,3 +50,27 @@ def merge_weights(folders: Mapping[Kind, Path], out: Path) -> Path:
     merged = Manifest(version=1, models=models, default=default)
     atomic_write_text(out / MANIFEST_NAME, merged.model_dump_json(indent=2) + "\n")
     return out
+
+
+def keep_weights(folders: Mapping[Kind, Path], out: Path) -> None:
+    """Make ``out`` the folder of `merge_weights`, if it is not already; whoever opens it meanwhile
+    finds the former models or the new ones.
+
+    Raises:
+        WeightsError: see `merge_weights`.
+    """
+    wanted = {kind: read_manifest(folders.get(kind, weights_dir())) for kind in KINDS}
+    if (out / MANIFEST_NAME).exists():
+        there = read_manifest(out)
+        if all(_default_of(there, kind) == _default_of(m, kind) for kind, m in wanted.items()):
+            return
+    merge_weights(folders, out)
+    listed = {e.file for named in read_manifest(out).models.values() for e in named.values()}
+    for file in out.glob("*.onnx"):
+        if file.name not in listed:
+            file.unlink()
+
+
+def _default_of(manifest: Manifest, kind: Kind) -> ModelEntry:
+    """Whatever its file is called: models of one contract may be calibrated differently."""
+    return manifest.models[kind][manifest.default[kind]].model_copy(update={"file": "-"})

@@ -21,9 +21,9 @@ KindArgument = Annotated[str, typer.Argument(metavar="detector|embedder")]
 @app.command()
 def champions(
     group: Annotated[list[str], typer.Option(metavar="KIND=GROUP")],
-    none: Annotated[str, typer.Option(help="S3 prefix that stands for no champion.")],
+    shipped: Annotated[str, typer.Option(help="S3 prefix of the models of this image.")],
     out: Folder,
-    none_out: Folder,
+    shipped_out: Folder,
 ) -> None:
     """Who the champions are: champions.json with the place of each one's model."""
     from pipelines.steps.champions import find_champions
@@ -32,7 +32,7 @@ def champions(
     for word in group:
         kind, _, name = word.partition("=")
         groups[_kind(kind)] = name
-    find_champions(groups, none, out, none_out)
+    find_champions(groups, shipped, out, shipped_out)
 
 
 @app.command()

@@ -26,6 +26,8 @@ from faceflow_ml.inference.pretrained import (
     read_manifest,
 )
 from pipelines.archives import pack
+from pipelines.registry import REGISTRY_VARIABLE
+from pipelines.steps.champions import find_champions
 from pipelines.steps.evaluate import Measured, evaluate_model, make_report
 from pipelines.steps.prepare import prepare_data, render_data
 from tests.inference.conftest import Graph, build_detector, build_embedder
@@ -159,6 +161,29 @@ def test_a_worse_embedder_is_refused(tmp_path: Path, data: Path) -> None:
     assert not passes(report)
     assert report["champion"]["difference"]["value"] < 0
     assert "champion" in report["gate"]["summary"]
+
+
+def test_the_first_model_is_measured_against_the_shipped_one(
+    tmp_path: Path, data: Path, local_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(REGISTRY_VARIABLE, f"sqlite:///{local_root / 'mlflow.db'}")
+    champion = tmp_path / "champion"
+    groups: dict[Kind, str] = {"detector": "our-detector", "embedder": "our-embedder"}
+    find_champions(groups, "s3://bucket/shipped", tmp_path, champion)
+    shipped = FaceDetector.from_pretrained().contract_id
+    assert json.loads((tmp_path / "champions.json").read_text())["detector"] == {
+        "model_data_url": "s3://bucket/shipped",
+        "version": 0,
+        "contract_id": shipped,
+    }
+    unpack_archive(champion / "model.tar.gz", tmp_path / "shipped")
+    assert FaceDetector.from_pretrained(tmp_path / "shipped").contract_id == shipped
+    model = archive(tmp_path / "model", "embedder", build_embedder())
+    report = tmp_path / "report"
+    evaluate_model("embedder", model, champion, data / "embedder_val", report, tmp_path / "out")
+    found = json.loads((report / "evaluation.json").read_text())
+    assert found["champion"]["contract_id"] == FaceEmbedder.from_pretrained().contract_id
+    assert not passes(found)  # a random projection is no match for it
 
 
 def test_a_better_embedder_passes(tmp_path: Path, data: Path) -> None:

@@ -15,11 +15,12 @@ from mlflow import MlflowClient
 
 from faceflow_ml import FaceDetector, FaceEmbedder
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.evaluation.reports import update_manifest
 from faceflow_ml.inference.pretrained import Manifest, ModelEntry, read_manifest
 from pipelines.archives import pack
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.deployment.local import LocalDeployer
-from pipelines.deployment.weights import merge_weights
+from pipelines.deployment.weights import keep_weights, merge_weights
 from pipelines.mlflow_registry import CHALLENGER, PREVIOUS, MlflowRegistry
 from pipelines.registry import PENDING, REJECTED, Version
 from tests.pipelines.conftest import CONFIGS
@@ -109,7 +110,7 @@ def test_the_first_model_is_deployed_when_it_is_approved(make_place: Callable[..
         place.deployer.deploy("embedder")
     assert place.registry.champion(GROUP) is None
     done = place.deployer.deploy("embedder", approve=True)
-    assert (done.action, done.contract_id, done.contract_changed) == ("created", "a" * 16, False)
+    assert (done.action, done.contract_id) == ("created", "a" * 16)
     assert answers(done.endpoint) == "a" * 16
     assert place.champion() == "a" * 16
     assert place.registry.by_alias(GROUP, CHALLENGER) is None
@@ -130,12 +131,28 @@ def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
     )
     command = json.dumps([sys.executable, "-c", job])
     place = make_place(f"deploy.after_contract_change={command}")
+
+    def serving() -> str:
+        """The embedder of the weights that the application is to read."""
+        folder = place.root / "weights/serving"
+        manifest = read_manifest(folder)
+        (file,) = folder.glob("embedder-*.onnx")  # nothing is left over
+        entry = manifest.models["embedder"][manifest.default["embedder"]]
+        assert entry.file == file.name
+        assert FaceDetector.from_pretrained(folder).contract_id == detector
+        return file.read_text()
+
+    detector = FaceDetector.from_pretrained().contract_id
+    shipped = FaceEmbedder.from_pretrained().contract_id
     place.register("a" * 16)
     first = place.deployer.deploy("embedder", approve=True)
-    assert not log.exists()
+    # Albums that there are have vectors of what is shipped.
+    assert (first.previous_contract_id, first.contract_changed) == (shipped, True)
+    assert serving() == "a" * 16
     place.register("b" * 16)
     second = place.deployer.deploy("embedder", approve=True)
     assert (second.action, second.contract_changed) == ("updated", True)
+    assert serving() == "b" * 16
     assert second.previous_contract_id == "a" * 16
     assert answers(second.endpoint) == "b" * 16
     assert answers(first.endpoint) == "a" * 16  # kept for the way back
@@ -152,7 +169,9 @@ def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
     )
     assert place.champion() == "a" * 16
     assert place.registry.get(GROUP, second.version).status == REJECTED
+    assert serving() == "a" * 16
     assert log.read_text().splitlines() == [
+        f"{shipped}>{'a' * 16} {place.root / 'weights' / ('a' * 16)}",
         f"{'a' * 16}>{'b' * 16} {place.root / 'weights' / ('b' * 16)}",
         f"{'b' * 16}>{'a' * 16} {place.root / 'weights' / ('a' * 16)}",
     ]
@@ -161,9 +180,7 @@ def test_a_new_contract_runs_the_job_and_a_rollback_restores_the_old_one(
     manifest = read_manifest(weights)
     assert manifest.models["embedder"]["fake"].contract_id == "b" * 16
     assert (weights / manifest.models["embedder"]["fake"].file).read_text() == "b" * 16
-    assert FaceDetector.from_pretrained(weights).contract_id == (
-        FaceDetector.from_pretrained().contract_id
-    )
+    assert FaceDetector.from_pretrained(weights).contract_id == detector
     with pytest.raises(FaceFlowError):
         answers(second.endpoint)
     with pytest.raises(FaceFlowError, match="no earlier version"):
@@ -204,7 +221,9 @@ def test_when_the_job_fails_the_old_contract_serves_on(
     job = f"import os, sys; sys.exit(0 if os.path.exists({str(ready)!r}) else 7)"
     place = make_place(f"deploy.after_contract_change={json.dumps([sys.executable, '-c', job])}")
     place.register("a" * 16)
+    ready.touch()
     first = place.deployer.deploy("embedder", approve=True)
+    ready.unlink()
     place.register("b" * 16)
     with pytest.raises(FaceFlowError, match="ended with code 7"):
         place.deployer.deploy("embedder", approve=True)
@@ -329,3 +348,18 @@ def test_what_is_registered_loads_as_a_model_and_as_weights(
     assert model.metadata.metadata == {"embedder_contract_id": shipped.contract_id}
     assert embedder.contract_id == shipped.contract_id
     assert embedder.match_threshold == shipped.match_threshold
+
+
+def test_equal_weights_that_are_calibrated_anew_are_kept_anew(tmp_path: Path) -> None:
+    first, second, out = (tmp_path / name for name in ("first", "second", "out"))
+    for folder in (first, second):
+        merge_weights({}, folder)
+    contract_id = FaceEmbedder.from_pretrained().contract_id
+    update_manifest("embedder", contract_id, calibration={"match_threshold": 0.5}, folder=second)
+    for folder in (first, second):
+        keep_weights({"embedder": folder}, out)
+        wanted = FaceEmbedder.from_pretrained(folder).match_threshold
+        assert FaceEmbedder.from_pretrained(out).match_threshold == wanted
+    made = (out / "manifest.json").stat().st_mtime_ns
+    keep_weights({"embedder": second}, out)
+    assert (out / "manifest.json").stat().st_mtime_ns == made  # nothing to do
