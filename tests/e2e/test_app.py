@@ -384,3 +384,20 @@ def test_progress_without_websocket(server: str, visit: Visit, album: Album) -> 
     choose_files(page, album.readable[:4])
     expect(page.get_by_role("tab", name="Photos 4")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("tab", name=re.compile(r"People \d"))).to_be_visible(timeout=SLOW)
+    _look_around_without_a_connection(page)
+
+
+def _look_around_without_a_connection(page: Page) -> None:
+    """The application stays, says what is wrong, and goes on when there is a connection again."""
+    open_tab(page, "People")
+    expect(people(page).first).to_be_visible(timeout=SLOW)
+    page.context.set_offline(True)
+    people(page).first.get_by_role("link").click()
+    expect(page.get_by_role("link", name="Back to people")).to_be_visible()
+    open_tab(page, "Shares")
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name="Quiet", level=1)).to_be_visible()
+    page.context.set_offline(False)
+    again.click()
+    expect(page.get_by_role("heading", name="Nothing shared yet")).to_be_visible(timeout=SLOW)

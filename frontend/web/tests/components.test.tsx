@@ -1,3 +1,4 @@
+import { onlineManager } from "@tanstack/react-query";
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -5,6 +6,7 @@ import type { Cluster } from "@/api/types";
 import { NameField } from "@/people/NameField";
 import { HistoryDialog } from "@/screens/album/people/HistoryDialog";
 import { PeopleTab } from "@/screens/album/people/PeopleTab";
+import { AlsoIn } from "@/screens/album/person/AlsoIn";
 import { ProblemsTab } from "@/screens/album/problems/ProblemsTab";
 import { SuggestionsTab } from "@/screens/album/suggestions/SuggestionsTab";
 import { RecipientScreen } from "@/screens/recipient/RecipientScreen";
@@ -84,7 +86,8 @@ describe("SuggestionsTab", () => {
     await screen.findByText("First 0");
     await userEvent.keyboard("s");
     await screen.findByText("First 1");
-    await userEvent.keyboard("n");
+    // As with Caps Lock.
+    await userEvent.keyboard("N");
     await screen.findByText(text.suggestions.emptyTitle);
     expect(calls).toContainEqual({
       method: "POST",
@@ -118,7 +121,7 @@ describe("PeopleTab", () => {
         ? { body: edited(mara) }
         : { body: { clusters: [big, mara], total: 2, cursor: null } },
     );
-    show(<PeopleTab albumId="A" />);
+    show(<PeopleTab albumId="A" unassigned={0} />);
     await screen.findByText("Mara");
     for (const box of screen.getAllByRole("checkbox")) await userEvent.click(box);
     const bar = screen.getByRole("toolbar");
@@ -134,12 +137,57 @@ describe("PeopleTab", () => {
 
   it("says so when there is nobody, and when it cannot be read", async () => {
     serve(() => ({ body: { clusters: [], total: 0, cursor: null } }));
-    const { unmount } = show(<PeopleTab albumId="A" />);
+    const { unmount } = show(<PeopleTab albumId="A" unassigned={0} />);
     expect(await screen.findByText(text.people.emptyTitle)).toBeInTheDocument();
     unmount();
     serve(() => ({ status: 403, body: { title: "Forbidden", detail: "not yours to see" } }));
-    show(<PeopleTab albumId="B" />);
+    show(<PeopleTab albumId="B" unassigned={0} />);
     expect(await screen.findByText("not yours to see")).toBeInTheDocument();
+  });
+});
+
+describe("without a network", () => {
+  afterEach(() => onlineManager.setOnline(true));
+
+  it("reads and decides all the same, where the server is on this machine", async () => {
+    onlineManager.setOnline(false);
+    const mara = person({ label: "Mara" });
+    const calls = serve((call) => {
+      if (call.path.endsWith("/labels")) return { body: { labels: [] } };
+      return call.method === "POST"
+        ? { body: edited({ ...mara, label: "Maria" }) }
+        : { body: { clusters: [mara], cursor: null } };
+    });
+    show(<PeopleTab albumId="A" unassigned={0} />);
+    await userEvent.click(await screen.findByRole("button", { name: text.people.nameOf("Mara") }));
+    const field = screen.getByRole("combobox", { name: text.people.nameOf("Mara") });
+    await userEvent.type(field, "Maria{Enter}");
+    await waitFor(() => expect(calls.some((call) => call.method === "POST")).toBe(true));
+  });
+});
+
+describe("a list", () => {
+  it("stays in sight when reading it again fails", async () => {
+    const mara = person({ label: "Mara" });
+    let isGone = false;
+    const calls = serve((call) => {
+      if (call.path.endsWith("/labels")) return { body: { labels: [] } };
+      if (call.method === "POST") {
+        isGone = true;
+        return { body: edited({ ...mara, label: "Maria" }) };
+      }
+      return isGone
+        ? { status: 403, body: { title: "Forbidden", detail: "not now" } }
+        : { body: { clusters: [mara], cursor: null } };
+    });
+    show(<PeopleTab albumId="A" unassigned={0} />);
+    await userEvent.click(await screen.findByRole("button", { name: text.people.nameOf("Mara") }));
+    const field = screen.getByRole("combobox", { name: text.people.nameOf("Mara") });
+    await userEvent.type(field, "Maria{Enter}");
+    await waitFor(() => expect(calls.filter((call) => call.path.endsWith("/clusters"))).toHaveLength(2));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(screen.getByRole("button", { name: text.people.nameOf("Maria") })).toBeInTheDocument();
+    expect(screen.queryByText("not now")).not.toBeInTheDocument();
   });
 });
 
@@ -175,7 +223,7 @@ describe("HistoryDialog", () => {
     expect(screen.getAllByRole("listitem")).toHaveLength(2);
     const undo = text.history.undoOf("Named Mara");
     await userEvent.click(screen.getByRole("button", { name: undo }));
-    const redo = text.history.redoOf(text.history.merge(3));
+    const redo = text.history.redoOf(text.history.merge(3, null));
     await userEvent.click(screen.getByRole("button", { name: redo }));
     await waitFor(() =>
       expect(calls.filter((call) => call.method === "POST").map((call) => call.path)).toEqual([
@@ -183,6 +231,65 @@ describe("HistoryDialog", () => {
         "/albums/A/decisions/01UNDO/undo",
       ]),
     );
+  });
+
+  it("says whom a decision was about, by the name of now", async () => {
+    const mara = person({ label: "Mara" });
+    const stranger = person({ hidden: true, label: "Neighbour" });
+    serve((call, query) => {
+      if (call.path.endsWith("/clusters")) {
+        const clusters = query.get("hidden") === "true" ? [stranger] : [mara];
+        return { body: { clusters, cursor: null } };
+      }
+      const entries: [string, object][] = [
+        ["merge", { clusters: [mara.id, "gone"] }],
+        ["split", { cluster: mara.id, faces: ["a", "b"], new: "x" }],
+        ["reject", { cluster: mara.id, face: "a" }],
+        ["move", { cluster: "gone", faces: ["a"] }],
+        ["hide", { cluster: stranger.id, hidden: true }],
+        ["dismiss", { first: "gone", second: mara.id }],
+      ];
+      return {
+        body: {
+          decisions: entries.map(([kind, data]) => decision({ id: kind, kind, data })),
+          cursor: null,
+        },
+      };
+    });
+    show(<HistoryDialog albumId="A" onClose={() => undefined} />);
+    for (const words of [
+      "Merged 2 people into Mara",
+      "Split off 2 faces from Mara",
+      "Said that a face is not Mara",
+      "Moved 1 face",
+      "Hid Neighbour",
+      "Said that Mara and someone are different",
+    ]) {
+      expect(await screen.findByText(words)).toBeInTheDocument();
+    }
+  });
+});
+
+describe("AlsoIn", () => {
+  it("leads to the same person in linked albums", async () => {
+    const mara = person({ label: "Mara" });
+    const seen = (albumId: string, albumName: string, cluster: string) => ({
+      albumId, albumName, cluster, size: 4, photos: 4, coverUrl: null,
+    });
+    const albums = [seen("A", "Lake", mara.id), seen("B", "Wedding", "01THERE")];
+    const other = { name: "Jonas", size: 1, albums: [seen("C", "Work", "01JONAS")] };
+    serve(() => ({ body: { people: [other, { name: "Mara", size: 8, albums }] } }));
+    show(<AlsoIn albumId="A" person={mara} />);
+    const links = await screen.findAllByRole("link");
+    expect(links).toHaveLength(1);
+    expect(links[0]?.getAttribute("href")).toMatch(/id=B&tab=people&person=01THERE$/);
+    expect(links[0]).toHaveTextContent("Wedding4 photos");
+  });
+
+  it("asks nothing about somebody without a name", () => {
+    const calls = serve(() => ({ body: { people: [] } }));
+    show(<AlsoIn albumId="A" person={person()} />);
+    expect(calls).toEqual([]);
   });
 });
 

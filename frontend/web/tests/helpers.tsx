@@ -12,7 +12,7 @@ export interface Call {
   readonly body: unknown;
 }
 
-type Answer = (call: Call) => { status?: number; body?: unknown } | undefined;
+type Answer = (call: Call, query: URLSearchParams) => { status?: number; body?: unknown } | undefined;
 
 /** A server that answers as `answer` says, and the calls that it got. */
 export function serve(answer: Answer): Call[] {
@@ -26,7 +26,7 @@ export function serve(answer: Answer): Call[] {
       body: sent ? (JSON.parse(sent) as unknown) : null,
     };
     calls.push(call);
-    const given = answer(call) ?? { status: 404, body: { title: "Not found", detail: "no such route" } };
+    const given = answer(call, url.searchParams) ?? { status: 404, body: { title: "Not found", detail: "no such route" } };
     return new Response(given.body === undefined ? null : JSON.stringify(given.body), {
       status: given.status ?? 200,
       headers: { "Content-Type": "application/json" },

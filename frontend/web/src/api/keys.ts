@@ -7,6 +7,7 @@ export const keys = {
   photos: (id: string) => ["album", id, "photos"] as const,
   photo: (id: string) => ["photo", id] as const,
   people: (id: string) => ["album", id, "people"] as const,
+  linkedPeople: ["people"] as const,
   person: (id: string, cluster: string) => ["album", id, "people", cluster] as const,
   faces: (id: string, cluster: string | null) => ["album", id, "faces", cluster] as const,
   suggestions: (id: string) => ["album", id, "suggestions"] as const,

@@ -50,6 +50,15 @@ export function usePerson(id: string, clusterId: string) {
   });
 }
 
+/** Named people across the albums that are linked, each with where they are. */
+export function useLinkedPeople(enabled: boolean) {
+  return useQuery({
+    queryKey: keys.linkedPeople,
+    queryFn: ({ signal }) => body(api.GET("/people", { signal })),
+    enabled,
+  });
+}
+
 /** Faces of a person; without one, the faces of nobody. */
 export function useFaces(id: string, clusterId: string | null) {
   return useInfiniteQuery({
@@ -182,6 +191,7 @@ export function useEdits(id: string) {
       const changed: QueryKey[] = moves
         ? [keys.album(id), ["photo"]]
         : [keys.people(id), ["album", id, "faces"], keys.suggestions(id), keys.decisions(id)];
+      changed.push(keys.linkedPeople);
       for (const queryKey of changed) void client.invalidateQueries({ queryKey });
     },
   });

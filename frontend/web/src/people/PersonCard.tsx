@@ -1,8 +1,8 @@
 "use client";
 
-import Link from "next/link";
 import { memo, useState } from "react";
 import type { Cluster } from "@/api/types";
+import { AlbumLink } from "@/lib/AlbumLink";
 import { text } from "@/text/en";
 import { Icon } from "@/ui/Icon";
 import { personStyle } from "./hue";
@@ -48,20 +48,21 @@ export const PersonCard = memo(function PersonCard(props: PersonCardProps) {
       style={personStyle(person.id)}
     >
       <div className={styles.frame}>
-        <Link
+        <AlbumLink
+          albumId={albumId}
           aria-label={`${name}, ${text.common.photos(person.photos)}`}
           className={styles.cover}
           draggable
-          href={`/album/?id=${albumId}&tab=people&person=${person.id}`}
           onDragEnd={() => props.onDrag(null)}
           onDragStart={(event) => {
             event.dataTransfer.effectAllowed = "move";
             event.dataTransfer.setData("text/plain", name);
             props.onDrag(person.id);
           }}
+          place={{ tab: "people", person: person.id }}
         >
           <img alt="" decoding="async" draggable={false} loading="lazy" src={person.coverUrl} />
-        </Link>
+        </AlbumLink>
         <label className={styles.select}>
           <input
             aria-label={text.people.select(name)}

@@ -1,10 +1,10 @@
 "use client";
 
-import { useRouter } from "next/navigation";
 import { useEffect, useMemo, useState } from "react";
 import { Dialog, Modal, ModalOverlay } from "react-aria-components";
 import { usePeople } from "@/api/people";
 import type { Cluster, Photo, PhotoFace } from "@/api/types";
+import { albumUrl, goTo } from "@/lib/AlbumLink";
 import { NameField } from "@/people/NameField";
 import { personStyle } from "@/people/hue";
 import { useEditor } from "@/people/useEditor";
@@ -168,7 +168,6 @@ interface ChipProps {
 }
 
 function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
-  const router = useRouter();
   const { apply } = useEditor(albumId);
   if (isNaming && person) {
     return (
@@ -209,7 +208,7 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
             id: "page",
             label: text.lightbox.personPage,
             icon: "person",
-            run: () => router.push(`/album/?id=${albumId}&tab=people&person=${person.id}`),
+            run: () => goTo(albumUrl(albumId, { tab: "people", person: person.id })),
           },
           {
             id: "confirm",

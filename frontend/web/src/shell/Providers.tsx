@@ -15,7 +15,12 @@ const temporary = (error: unknown) =>
 export function newQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
+      // A server on this machine is there without a network too; and where none answers, waiting
+      // for the browser to think that there is one would show nothing, for ever.
+      mutations: { networkMode: "always" },
       queries: {
+        networkMode: "always",
+        refetchOnReconnect: true,
         retry: (count, error) => count < 2 && temporary(error),
         staleTime: 15_000,
       },

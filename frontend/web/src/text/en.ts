@@ -240,13 +240,21 @@ export const text = {
     undoOf: (what: string) => `Undo: ${what}`,
     redoOf: (what: string) => `Do again: ${what}`,
     label: (name: string | null) => (name ? `Named ${name}` : "Took a name away"),
-    merge: (count: number) => `Merged ${people(count)}`,
-    split: (count: number) => `Split off ${faces(count)}`,
-    reject: "Said that a face is someone else",
-    move: (count: number) => `Moved ${faces(count)}`,
-    confirm: (count: number) => `Confirmed ${faces(count)}`,
-    hide: (hidden: boolean) => (hidden ? "Hid a person" : "Showed a person again"),
-    dismiss: "Said that two people are different",
+    merge: (count: number, name: string | null) =>
+      name ? `Merged ${people(count)} into ${name}` : `Merged ${people(count)}`,
+    split: (count: number, name: string | null) =>
+      name ? `Split off ${faces(count)} from ${name}` : `Split off ${faces(count)}`,
+    reject: (name: string | null) => `Said that a face is not ${name ?? "this person"}`,
+    move: (count: number, name: string | null) =>
+      name ? `Moved ${faces(count)} to ${name}` : `Moved ${faces(count)}`,
+    confirm: (count: number, name: string | null) =>
+      name ? `Confirmed ${faces(count)} of ${name}` : `Confirmed ${faces(count)}`,
+    hide: (hidden: boolean, name: string | null) =>
+      hidden ? `Hid ${name ?? "a person"}` : `Showed ${name ?? "a person"} again`,
+    dismiss: (first: string | null, second: string | null) =>
+      first || second
+        ? `Said that ${first ?? second} and ${first && second ? second : "someone"} are different`
+        : "Said that two people are different",
     other: "A decision",
   },
   person: {
@@ -259,7 +267,6 @@ export const text = {
     split: "Split off as a new person",
     reject: "Not this person",
     confirm: "Yes, this person",
-    confirmAll: "Confirm all",
     confirmed: (count: number) => `Confirmed ${faces(count)}`,
     confirmedBadge: "Confirmed",
     splitDone: (count: number) => `Split off ${faces(count)}`,
@@ -273,7 +280,9 @@ export const text = {
     missingBack: "Back to people",
     hint: "Pick faces that are someone else, then split them off.",
     unassigned: "Faces of nobody",
-    openPhoto: "Open photo",
+    unassignedCount: (count: number) => `${faces(count)} of nobody`,
+    moreToMove: (count: number) => `${people(count)} more. Type a name to find one.`,
+    alsoIn: "Also in",
   },
   suggestions: {
     title: "Are these the same person?",
@@ -282,7 +291,7 @@ export const text = {
     no: "Different",
     skip: "Skip",
     keys: "Keys: Y same, N different, S skip, Z undo",
-    similarity: (value: number) => `${Math.round(value * 100)}% alike`,
+    likely: (probability: number) => `${Math.min(99, Math.round(probability * 100))}% likely`,
     emptyTitle: "No open questions",
     emptyHint: "New ones show up as you name people and add photos.",
     again: "Show skipped ones",

@@ -32,6 +32,7 @@ export const shares = {
   expiry: { never: "Never", week: "A week", month: "A month", year: "A year" },
   password: "Password (optional)",
   passwordHint: "Tell it to them another way. At least 8 characters.",
+  passwordShort: "At least 8 characters, or none.",
   download: "Allow downloads",
   metadata: "Leave place and camera data in downloads",
   live: "Add later photos by itself",

@@ -1,6 +1,6 @@
 "use client";
 
-import { useRouter, useSearchParams } from "next/navigation";
+import { useSearchParams } from "next/navigation";
 import { useRef, useState, type DragEvent } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { useAlbum } from "@/api/albums";
@@ -8,6 +8,7 @@ import { useLive } from "@/api/live";
 import { isStatus } from "@/api/problem";
 import type { Album } from "@/api/types";
 import { useSession } from "@/auth/session";
+import { albumUrl, goTo } from "@/lib/AlbumLink";
 import { AlbumSettingsDialog } from "@/screens/albums/AlbumDialogs";
 import { Shell } from "@/shell/Shell";
 import { text } from "@/text/en";
@@ -48,13 +49,12 @@ function LoadedAlbum({ id }: { id: string }) {
   if (album.isError && isStatus(album.error, 404, 422)) {
     return <Empty hint={text.notFound.hint} icon="albums" title={text.album.missingTitle} />;
   }
-  if (album.isError) return <Failure error={album.error} onRetry={() => void album.refetch()} />;
+  if (album.isLoadingError) return <Failure error={album.error} onRetry={() => void album.refetch()} />;
   if (!album.data) return <Skeleton shape="photos" />;
   return <AlbumView album={album.data} />;
 }
 
 function AlbumView({ album }: { album: Album }) {
-  const router = useRouter();
   const search = useSearchParams();
   const asked = search.get("tab");
   const person = search.get("person");
@@ -68,7 +68,7 @@ function AlbumView({ album }: { album: Album }) {
   const counts = status.data?.counts ?? album.counts;
 
   function show(next: TabId) {
-    router.push(`/album/?id=${album.id}${next === "photos" ? "" : `&tab=${next}`}`, { scroll: false });
+    goTo(albumUrl(album.id, { tab: next }));
   }
 
   async function add(collected: Collected) {
@@ -164,7 +164,9 @@ function AlbumView({ album }: { album: Album }) {
           {tab === "photos" && (
             <PhotosTab addButtons={addButtons} albumId={album.id} total={counts.photos} />
           )}
-          {tab === "people" && !person && <PeopleTab albumId={album.id} />}
+          {tab === "people" && !person && (
+            <PeopleTab albumId={album.id} unassigned={counts.unassigned} />
+          )}
           {tab === "people" && person && (
             <PersonPage albumId={album.id} clusterId={person} key={person} />
           )}

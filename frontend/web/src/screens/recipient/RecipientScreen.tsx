@@ -54,7 +54,7 @@ function Shared({ id }: { id: string }) {
   if (query.isError && isStatus(query.error, 404, 422)) {
     return <Empty hint={text.recipient.missingHint} icon="link" title={text.recipient.missingTitle} />;
   }
-  if (query.isError || !share) {
+  if (!share) {
     return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   }
   const names = share.people.map((person) => person.label).filter(Boolean);

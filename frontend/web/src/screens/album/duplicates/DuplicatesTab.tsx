@@ -15,7 +15,7 @@ import styles from "./DuplicatesTab.module.css";
 export function DuplicatesTab({ albumId }: { albumId: string }) {
   const query = useDuplicates(albumId);
   if (query.isPending) return <Skeleton count={4} shape="rows" />;
-  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   if (query.data.length === 0) {
     return <Empty hint={text.duplicates.emptyHint} icon="check" title={text.duplicates.emptyTitle} />;
   }

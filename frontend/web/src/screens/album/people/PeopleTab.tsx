@@ -1,9 +1,9 @@
 "use client";
 
-import Link from "next/link";
 import { useMemo, useState } from "react";
 import { usePeople, type Edit } from "@/api/people";
 import type { Cluster } from "@/api/types";
+import { AlbumLink } from "@/lib/AlbumLink";
 import { PersonCard } from "@/people/PersonCard";
 import { useEditor } from "@/people/useEditor";
 import { text } from "@/text/en";
@@ -27,7 +27,13 @@ export function sorted(people: readonly Cluster[], order: Order): Cluster[] {
   return [...people].sort(compare[order]);
 }
 
-export function PeopleTab({ albumId }: { albumId: string }) {
+interface PeopleTabProps {
+  albumId: string;
+  /** Faces of nobody. */
+  unassigned: number;
+}
+
+export function PeopleTab({ albumId, unassigned }: PeopleTabProps) {
   const [order, setOrder] = useState<Order>("size");
   const [showsHidden, setHidden] = useState(false);
   const people = usePeople(albumId, showsHidden);
@@ -41,7 +47,7 @@ export function PeopleTab({ albumId }: { albumId: string }) {
   const chosen = selected.filter((id) => shown.some((person) => person.id === id));
 
   if (people.isPending) return <Skeleton shape="people" />;
-  if (people.isError) return <Failure error={people.error} onRetry={() => void people.refetch()} />;
+  if (people.isLoadingError) return <Failure error={people.error} onRetry={() => void people.refetch()} />;
 
   function merge(ids: readonly string[]) {
     // The first keeps id and name: somebody with a name, if there is one.
@@ -62,7 +68,7 @@ export function PeopleTab({ albumId }: { albumId: string }) {
   return (
     <>
       <div className={styles.bar}>
-        <p className={styles.hint}>{text.people.mergeHint}</p>
+        <p className={styles.hint}>{shown.length > 1 && text.people.mergeHint}</p>
         <Toggle isSelected={showsHidden} label={text.people.showHidden} onChange={setHidden} />
         <Button icon="undo" onPress={() => setHistory(true)} size="s" variant="quiet">
           {text.history.open}
@@ -97,9 +103,13 @@ export function PeopleTab({ albumId }: { albumId: string }) {
           ))}
         </ul>
       )}
-      <p className={styles.nobody}>
-        <Link href={`/album/?id=${albumId}&tab=people&person=none`}>{text.person.unassigned}</Link>
-      </p>
+      {unassigned > 0 && (
+        <p className={styles.nobody}>
+          <AlbumLink albumId={albumId} place={{ tab: "people", person: "none" }}>
+            {text.person.unassignedCount(unassigned)}
+          </AlbumLink>
+        </p>
+      )}
       {chosen.length > 0 && (
         <SelectionBar label={text.people.selected(chosen.length)} onClear={() => setSelected([])}>
           <Button

@@ -9,6 +9,8 @@ import { Field } from "@/ui/Field";
 import { Icon } from "@/ui/Icon";
 import styles from "./PersonPage.module.css";
 
+const MOST = 60;
+
 interface MoveDialogProps {
   albumId: string;
   count: number;
@@ -38,7 +40,7 @@ export function MoveDialog({ albumId, count, not, onMove, onClose }: MoveDialogP
             {text.person.newPerson}
           </button>
         </li>
-        {shown.slice(0, 60).map((person) => {
+        {shown.slice(0, MOST).map((person) => {
           const name = person.label ?? text.people.unnamedPerson;
           return (
             <li key={person.id} style={personStyle(person.id)}>
@@ -51,6 +53,9 @@ export function MoveDialog({ albumId, count, not, onMove, onClose }: MoveDialogP
           );
         })}
       </ul>
+      {shown.length > MOST && (
+        <p className={styles.soft}>{text.person.moreToMove(shown.length - MOST)}</p>
+      )}
     </Dialog>
   );
 }

@@ -1,11 +1,11 @@
 "use client";
 
-import Link from "next/link";
 import { useMemo, useState } from "react";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { useFaces, usePerson, type Edit } from "@/api/people";
 import { isStatus } from "@/api/problem";
 import type { Cluster } from "@/api/types";
+import { AlbumLink } from "@/lib/AlbumLink";
 import { personStyle } from "@/people/hue";
 import { NameField } from "@/people/NameField";
 import { useEditor } from "@/people/useEditor";
@@ -13,6 +13,7 @@ import { text } from "@/text/en";
 import { Button, IconButton } from "@/ui/Button";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
 import { SelectionBar } from "@/ui/SelectionBar";
+import { AlsoIn } from "./AlsoIn";
 import { FaceGrid } from "./FaceGrid";
 import { MoveDialog } from "./MoveDialog";
 import styles from "./PersonPage.module.css";
@@ -26,9 +27,9 @@ export function PersonPage({ albumId, clusterId }: { albumId: string; clusterId:
 
 function BackLink({ albumId }: { albumId: string }) {
   return (
-    <Link className={styles.back} href={`/album/?id=${albumId}&tab=people`}>
+    <AlbumLink albumId={albumId} className={styles.back} place={{ tab: "people" }}>
       ← {text.person.missingBack}
-    </Link>
+    </AlbumLink>
   );
 }
 
@@ -45,7 +46,7 @@ function KnownPerson({ albumId, clusterId }: { albumId: string; clusterId: strin
       </Empty>
     );
   }
-  if (person.isError) return <Failure error={person.error} onRetry={() => void person.refetch()} />;
+  if (person.isLoadingError) return <Failure error={person.error} onRetry={() => void person.refetch()} />;
   const { data } = person;
   const name = data.label ?? text.people.unnamedPerson;
   return (
@@ -89,6 +90,7 @@ function KnownPerson({ albumId, clusterId }: { albumId: string; clusterId: strin
           {data.hidden ? text.people.unhide : text.people.hide}
         </Button>
       </div>
+      <AlsoIn albumId={albumId} person={data} />
       <ToggleButtonGroup
         aria-label={text.person.views}
         className={styles.views!}
@@ -123,7 +125,7 @@ function Faces({ albumId, person }: { albumId: string; person: Cluster | null })
   const chosen = faces.filter((face) => picked.has(face.id)).map((face) => face.id);
 
   if (query.isPending) return <Skeleton shape="people" />;
-  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
 
   function decide(edits: readonly Edit[], message: string) {
     void apply(edits, message);

@@ -15,7 +15,7 @@ export function PersonPhotos(props: { albumId: string; cluster: string; total: n
   const cells = useMemo(() => photos.map(gridPhoto), [photos]);
   const [open, setOpen] = useState<number | null>(null);
   if (query.isPending) return <Skeleton shape="photos" />;
-  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   return (
     <>
       <PhotoGrid

@@ -45,7 +45,7 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
   const remove = useDeletePhotos(albumId);
 
   if (query.isPending) return <Skeleton count={18} shape="photos" />;
-  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   if (photos.length === 0) {
     return (
       <Empty hint={text.photos.emptyHint} icon="albums" title={text.photos.emptyTitle}>

@@ -19,7 +19,7 @@ export function ProblemsTab({ albumId }: { albumId: string }) {
   };
 
   const error = photos.error ?? jobs.error;
-  if (error) {
+  if (error && !(photos.data && jobs.data)) {
     const again = () => {
       void photos.refetch();
       void jobs.refetch();

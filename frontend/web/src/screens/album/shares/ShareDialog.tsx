@@ -15,6 +15,7 @@ import {
   filtersOf,
   isAddress,
   isComplete,
+  isPassword,
   newDraft,
   requestOf,
   type DraftRecipient,
@@ -240,6 +241,7 @@ function Filters({ draft, onChange, people }: PartProps & { people: readonly Clu
 }
 
 function Options({ draft, onChange }: PartProps) {
+  const [wasLeft, setLeft] = useState(false);
   const toggle = (name: "live" | "allowDownload" | "keepMetadata" | "sendMail", label: string) => (
     <Toggle isSelected={draft[name]} label={label} onChange={(on) => onChange({ [name]: on })} />
   );
@@ -254,9 +256,11 @@ function Options({ draft, onChange }: PartProps) {
         />
         <Field
           autoComplete="new-password"
+          error={wasLeft && !isPassword(draft.password) ? text.shares.passwordShort : null}
           hint={text.shares.passwordHint}
           label={text.shares.password}
           maxLength={256}
+          onBlur={() => setLeft(true)}
           onChange={(password) => onChange({ password })}
           type="password"
           value={draft.password}

@@ -28,7 +28,7 @@ export function SharesTab({ albumId, canShare, onNew }: SharesTabProps) {
     </Button>
   );
   if (shares.isPending) return <Skeleton count={4} shape="rows" />;
-  if (shares.isError) return <Failure error={shares.error} onRetry={() => void shares.refetch()} />;
+  if (shares.isLoadingError) return <Failure error={shares.error} onRetry={() => void shares.refetch()} />;
   if (shares.data.length === 0) {
     return (
       <Empty hint={text.shares.emptyHint} icon="share" title={text.shares.emptyTitle}>

@@ -90,6 +90,10 @@ const ADDRESS = /^[^\s@]+@[^\s@]+$/;
 
 export const isAddress = (email: string): boolean => ADDRESS.test(email.trim());
 
+/** As long as the API wants it; 0: none, which is fine too. */
+export const isPassword = (password: string): boolean =>
+  password === "" || password.length >= 8;
+
 /** Can it be sent? */
 export function isComplete(draft: ShareDraft): boolean {
   const hasPeople = draft.recipients.every(
@@ -99,7 +103,7 @@ export function isComplete(draft: ShareDraft): boolean {
     draft.recipients.length > 0 &&
     hasPeople &&
     draft.recipients.every((one) => isAddress(one.email)) &&
-    (draft.password === "" || draft.password.length >= 8)
+    isPassword(draft.password)
   );
 }
 

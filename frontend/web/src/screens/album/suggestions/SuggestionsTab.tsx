@@ -46,18 +46,20 @@ export function SuggestionsTab({ albumId }: { albumId: string }) {
       const target = event.target as HTMLElement;
       if (event.metaKey || event.ctrlKey || event.altKey || event.repeat) return;
       if (target.closest("input, textarea, select, [role=dialog], [role=menu]")) return;
-      if (event.key === "z") undoLatest();
+      // With Caps Lock on, too.
+      const key = event.key.toLowerCase();
+      if (key === "z") undoLatest();
       if (!current) return;
-      if (event.key === "y") answer(current, true);
-      else if (event.key === "n") answer(current, false);
-      else if (event.key === "s") skip(current);
+      if (key === "y") answer(current, true);
+      else if (key === "n") answer(current, false);
+      else if (key === "s") skip(current);
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   });
 
   if (query.isPending) return <Skeleton count={4} shape="people" />;
-  if (query.isError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   if (!current) {
     return (
       <Empty hint={text.suggestions.emptyHint} icon="check" title={text.suggestions.emptyTitle}>
@@ -74,9 +76,12 @@ export function SuggestionsTab({ albumId }: { albumId: string }) {
       </h2>
       <p className={styles.soft}>
         {[
-          text.suggestions.similarity(current.probability),
+          text.suggestions.likely(current.probability),
+          current.saved >= 1 && text.suggestions.saves(Math.round(current.saved)),
           text.suggestions.remaining(Math.max(open.length, total - answered.size - skipped.size)),
-        ].join(" · ")}
+        ]
+          .filter(Boolean)
+          .join(" · ")}
       </p>
       <div className={styles.sides}>
         <Side person={current.first} />
