@@ -131,10 +131,11 @@ def _train_and_judge(
     steps: list[Any] = [champions, prepare]
     mixed = None
     if corrections is not None:
-        mixed = corrections.mix(places["embedder_train"], champion["embedder"])
+        data = places["embedder_train"]
+        mixed = corrections.mix(data, champion["embedder"])
         places["embedder_train"] = mixed.train
         fingerprints["embedder"] = mixed.fingerprint
-        steps.append(mixed.step)
+        steps += [mixed.step, corrections.report(data, champion["embedder"])]
     for kind in KINDS:
         train = training_step(
             kind,

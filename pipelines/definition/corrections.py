@@ -18,6 +18,7 @@ from pipelines.retraining.place import TRAINED
 if TYPE_CHECKING:
     from sagemaker.core.workflow.functions import JsonGet
     from sagemaker.core.workflow.pipeline_context import PipelineSession
+    from sagemaker.core.workflow.properties import PropertyFile
     from sagemaker.mlops.workflow.condition_step import ConditionStep
     from sagemaker.mlops.workflow.steps import ProcessingStep, Step
 
@@ -95,23 +96,50 @@ class Corrections:
         )
 
     def mix(self, faces: Any, champion: JsonGet) -> Mixed:
-        """Corrected faces before ``faces``, the S3 URI of the data's.
+        """Corrected faces before ``faces``, the S3 URI of the data's."""
+        from sagemaker.core.workflow.functions import JsonGet
+        from sagemaker.core.workflow.properties import PropertyFile
+
+        report = PropertyFile(name="Mixed", output_name="report", path="data.json")
+        outputs: dict[str, Any] = {"train": None, "report": None}
+        step = self._of_faces("MixCorrections", "mix", faces, champion, outputs, [report])
+        made = step.properties.ProcessingOutputConfig.Outputs
+        return Mixed(
+            step,
+            made["train"].S3Output.S3Uri,
+            made["report"].S3Output.S3Uri,
+            JsonGet(step_name=step.name, property_file=report, json_path="fingerprint"),
+        )
+
+    def report(self, faces: Any, champion: JsonGet) -> ProcessingStep:
+        """Quality of the corrected faces, and their drift from ``faces``: for people to read."""
+        outputs: dict[str, Any] = {"quality": None, "drift": None}
+        return self._of_faces("ReportCorrections", "report", faces, champion, outputs, [])
+
+    def _of_faces(
+        self,
+        name: str,
+        command: str,
+        faces: Any,
+        champion: JsonGet,
+        outputs: dict[str, Any],
+        property_files: list[PropertyFile],
+    ) -> ProcessingStep:
+        """A job that reads the corrections and the embedder's data.
 
         The folder of corrections keeps its URI when its content changes: what tells SageMaker's
         cache is the fingerprint, among the arguments.
         """
-        from sagemaker.core.workflow.functions import Join, JsonGet
-        from sagemaker.core.workflow.properties import PropertyFile
+        from sagemaker.core.workflow.functions import Join
 
-        report = PropertyFile(name="Mixed", output_name="report", path="data.json")
-        step = processing_step(
-            "MixCorrections",
+        return processing_step(
+            name,
             self.config,
             self.session,
             self.parameters,
             kind="embedder",
             arguments=[
-                "mix",
+                command,
                 f"--corrections={_INPUT}",
                 f"--data={INPUT}/data",
                 f"--champion={INPUT}/champion",
@@ -124,15 +152,8 @@ class Corrections:
                 "data": faces,
                 "champion": champion,
             },
-            outputs={"train": None, "report": None},
-            property_files=[report],
-        )
-        outputs = step.properties.ProcessingOutputConfig.Outputs
-        return Mixed(
-            step,
-            outputs["train"].S3Output.S3Uri,
-            outputs["report"].S3Output.S3Uri,
-            JsonGet(step_name=step.name, property_file=report, json_path="fingerprint"),
+            outputs=outputs,
+            property_files=property_files,
         )
 
     def remember(self, mixed: Mixed, evaluated: list[Step]) -> ProcessingStep:

@@ -166,6 +166,7 @@ def drift(
     current: Current = None,
     out: Out = None,
     embedder: Embedder = None,
+    leave_out: LeaveOut = None,
     false_alarms: Annotated[float, typer.Option(help="How often by chance alone.")] = 0.05,
     samples: Annotated[int, typer.Option(min=20, help="Of the bootstrap.")] = 200,
     exit_code: ExitCode = False,
@@ -185,6 +186,7 @@ def drift(
         target,
         _embedder(embedder),
         config,
+        leave_out=_users(leave_out),
     )
     say(f"{verdict(found)} Report: {target / REPORT}")
     if as_json:

@@ -100,6 +100,23 @@ def mix(
 
 
 @app.command()
+def report(
+    corrections: Folder,
+    data: Folder,
+    champion: Folder,
+    out: Folder,
+    fingerprint: Annotated[str, typer.Option(help="Of the corrections that the gate saw.")],
+    least_faces: Annotated[int, typer.Option(min=2, help="Of an identity.")] = 2,
+) -> None:
+    """Report on corrected faces: their quality, and their drift from the training data."""
+    from pipelines.steps.corrections import report_corrections
+
+    report_corrections(
+        corrections, data, champion, out, fingerprint=fingerprint, least_faces=least_faces
+    )
+
+
+@app.command()
 def remember(report: Folder, out: Folder) -> None:
     """Keep which corrections were learned from: the next gate counts what is new by it."""
     from pipelines.steps.corrections import remember_corrections

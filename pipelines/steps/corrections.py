@@ -15,8 +15,13 @@ from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_write_text
 from faceflow_ml.inference.embedder import FaceEmbedder
 from pipelines.archives import unpack_model
+from pipelines.retraining.drift.compare import DriftConfig
+from pipelines.retraining.drift.observations import TooFewError
+from pipelines.retraining.drift.report import DOCUMENT as DRIFT
+from pipelines.retraining.drift.report import run_drift, verdict
 from pipelines.retraining.gate import DOCUMENT, check_gate
-from pipelines.retraining.place import read_place
+from pipelines.retraining.place import Place, read_place
+from pipelines.retraining.quality_report import write_quality_report
 from pipelines.retraining.training_set import SUMMARY, build_training_set
 from pipelines.steps.prepare import copy_file
 
@@ -68,12 +73,7 @@ def mix_corrections(
     Raises:
         FaceFlowError: the corrections changed since, are unreadable, or teach nothing.
     """
-    place = read_place(corrections)
-    if place.fingerprint != fingerprint:
-        raise FaceFlowError(
-            "the corrections are others than those that the gate saw: start again, and do not "
-            "export while the pipeline runs"
-        )
+    place = _place_of(corrections, fingerprint)
     data = shard_files(faces, "train")
     with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
         embedder = FaceEmbedder.from_pretrained(unpack_model(champion, Path(work) / "champion"))
@@ -103,9 +103,54 @@ def mix_corrections(
     say(f"Corrections mixed in: {json.dumps(report)}")
 
 
+def report_corrections(
+    corrections: Path,
+    faces: Path,
+    champion: Path,
+    out: Path,
+    *,
+    fingerprint: str,
+    least_faces: int,
+) -> None:
+    """Write ``out/quality``, a report on the corrected faces, and ``out/drift``, how far the faces
+    that people looked at are from those that the embedder was trained on. Both are for people to
+    read; nothing is decided by them.
+
+    ``drift.json`` says ``drifted``; null, and why, where there are too few faces to tell.
+
+    Args, Raises: see `mix_corrections`.
+    """
+    place = _place_of(corrections, fingerprint)
+    with tempfile.TemporaryDirectory(prefix="faceflow-") as work:
+        embedder = FaceEmbedder.from_pretrained(unpack_model(champion, Path(work) / "champion"))
+        training = Path(work) / "training"
+        build_training_set(
+            place.export, training, embedder, least_faces=least_faces, leave_out=place.leave_out
+        )
+        write_quality_report(training, out / "quality", embedder)
+    try:
+        drift = run_drift(
+            faces, place.export, out / "drift", embedder, DriftConfig(), leave_out=place.leave_out
+        )
+        say(verdict(drift))
+    except TooFewError as error:
+        _write(out / "drift" / DRIFT, {"drifted": None, "reason": str(error)})
+        say(f"Drift: {error}")
+
+
 def remember_corrections(report: Path, out: Path) -> None:
     """Keep what a model has learned from where the next gate looks: ``training_set.json``."""
     copy_file(report / SUMMARY, out / SUMMARY)
+
+
+def _place_of(corrections: Path, fingerprint: str) -> Place:
+    place = read_place(corrections)
+    if place.fingerprint != fingerprint:
+        raise FaceFlowError(
+            "the corrections are others than those that the gate saw: start again, and do not "
+            "export while the pipeline runs"
+        )
+    return place
 
 
 def _people(shards: list[Path]) -> set[str]:

@@ -46,5 +46,10 @@ def evaluate() -> None:
     (Path(option("out")) / "model.tar.gz").write_text("packed")
 
 
+def report() -> None:
+    """Reports that nobody reads here."""
+    (Path(option("out")) / "drift" / "drift.json").write_text("{}")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

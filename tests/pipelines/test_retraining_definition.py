@@ -70,6 +70,18 @@ def test_only_the_embedder_waits_for_corrections() -> None:
     assert "RememberCorrections" in waits["CheckQuality"]
 
 
+def test_drift_and_quality_are_reported_and_decide_nothing() -> None:
+    arguments = step("ReportCorrections")["Arguments"]
+    outputs = arguments["ProcessingOutputConfig"]["Outputs"]
+    assert [output["OutputName"] for output in outputs] == ["quality", "drift"]
+    inputs = {i["InputName"]: i["S3Input"]["S3Uri"] for i in arguments["ProcessingInputs"]}
+    assert list(references(inputs["data"])) == [
+        "Steps.PrepareData.ProcessingOutputConfig.Outputs['embedder_train'].S3Output.S3Uri"
+    ]
+    waits = dependencies(DEFINITION)
+    assert not [name for name, before in waits.items() if "ReportCorrections" in before]
+
+
 def test_the_cache_sees_changed_corrections_under_the_same_place() -> None:
     command = step("MixCorrections")["Arguments"]["AppSpecification"]["ContainerArguments"]
     assert '"Path": "fingerprint"' in json.dumps(command[-1])

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from faceflow_ml.errors import FaceFlowError
-from pipelines.retraining.drift.observations import Features, Observations, features
+from pipelines.retraining.drift.observations import (
+    Features,
+    Observations,
+    TooFewError,
+    features,
+)
 from pipelines.retraining.drift.statistics import (
     bin_edges,
     gaussian_kernel,
@@ -83,6 +88,7 @@ def compare(baseline: Observations, current: Observations, config: DriftConfig) 
     """Compare two sets of faces.
 
     Raises:
+        TooFewError: the baseline is of too few people.
         FaceFlowError: they are of two embedders, whose vectors and norms do not compare.
     """
     if baseline.contract != current.contract:
@@ -160,7 +166,7 @@ def _null(
     rng = np.random.default_rng([config.seed, 2])
     people = [np.flatnonzero(baseline.blocks == block) for block in np.unique(baseline.blocks)]
     if len(people) < 4:
-        raise FaceFlowError(
+        raise TooFewError(
             f"the baseline is of {len(people)} people: too few to tell drift from chance"
         )
     found: dict[_Key, list[float]] = {}

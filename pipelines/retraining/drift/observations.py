@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,10 @@ LEAST = 30
 _LEAST_VALUES = 10  # of one distribution; half a baseline may know few of some
 _BATCH = 64
 _PAIRS = 4000
+
+
+class TooFewError(FaceFlowError):
+    """There are too few faces or people to tell drift from chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,23 +96,28 @@ class Observations:
 
 
 def observe(
-    source: Path, embedder: FaceEmbedder, *, limit: int = 4000, seed: int = 0
+    source: Path,
+    embedder: FaceEmbedder,
+    *,
+    limit: int = 4000,
+    seed: int = 0,
+    leave_out: Collection[str] = (),
 ) -> Observations:
     """Embed the faces of an export of corrections, of identity shards or of folders of people.
 
     Args:
         limit: take at most so many faces, of people drawn by ``seed``.
+        leave_out: pseudonyms of users of an export to pass over.
 
     Raises:
-        FaceFlowError: there are too few faces, or they are unreadable.
+        TooFewError: there are too few faces.
+        FaceFlowError: they are unreadable.
     """
-    samples, owners = _read(source)
+    samples, owners = _read(source, leave_out)
     _, blocks = np.unique(np.array(owners), return_inverse=True)
     rows = _some_blocks(blocks.astype(np.int64), limit, seed)
     if len(rows) < LEAST:
-        raise FaceFlowError(
-            f"{source}: {len(rows)} faces are too few to compare; {LEAST} are needed"
-        )
+        raise TooFewError(f"{source}: {len(rows)} faces are too few to compare; {LEAST} are needed")
     vectors, norms = [], []
     for start in range(0, len(rows), _BATCH):
         crops = np.stack([samples[row].decode() for row in rows[start : start + _BATCH]])
@@ -128,9 +137,9 @@ def observe(
     )
 
 
-def _read(source: Path) -> tuple[Sequence[IdentitySample], list[str]]:
+def _read(source: Path, leave_out: Collection[str]) -> tuple[Sequence[IdentitySample], list[str]]:
     if is_export(source):
-        corrections = read_corrections(source)
+        corrections = read_corrections(source, leave_out)
         samples = [
             IdentitySample(
                 image=corrections.picture(row),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.files import atomic_write_bytes, atomic_write_text
 from faceflow_ml.inference.embedder import FaceEmbedder
 from pipelines.retraining.drift.compare import Drift, DriftConfig, Test, compare
-from pipelines.retraining.drift.observations import Observations, observe
+from pipelines.retraining.drift.observations import Observations, TooFewError, observe
 from pipelines.retraining.pages import Page
 from pipelines.retraining.plots import plot_bars, plot_distributions
 
@@ -36,18 +36,28 @@ def read_baseline(source: Path, embedder: FaceEmbedder) -> Observations:
 
 
 def run_drift(
-    baseline: Path, current: Path, out: Path, embedder: FaceEmbedder, config: DriftConfig
+    baseline: Path,
+    current: Path,
+    out: Path,
+    embedder: FaceEmbedder,
+    config: DriftConfig,
+    *,
+    leave_out: Collection[str] = (),
 ) -> Drift:
     """Compare and write the report.
 
     ``drift.json`` has ``drifted`` (a boolean), ``tests`` and the numbers of faces and people.
 
+    leave_out: pseudonyms of users of ``current`` to pass over.
+
     Raises:
-        FaceFlowError: there is too little to compare, or the embedders differ.
+        TooFewError: there is too little to compare.
+        FaceFlowError: the embedders differ, or faces are unreadable.
     """
-    drift = compare(read_baseline(baseline, embedder), observe(current, embedder), config)
+    now = observe(current, embedder, leave_out=leave_out)
+    drift = compare(read_baseline(baseline, embedder), now, config)
     if not drift.tests:
-        raise FaceFlowError("nothing to compare: no feature is known of both")
+        raise TooFewError("nothing to compare: no feature is known of both")
     out.mkdir(parents=True, exist_ok=True)
     shared = [name for name in drift.baseline.values if name in drift.current.values]
     pairs = {name: (drift.baseline.values[name], drift.current.values[name]) for name in shared}
