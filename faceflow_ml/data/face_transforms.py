@@ -54,7 +54,7 @@ def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
             border_mode=cv2.BORDER_REPLICATE,
             p=0.6,
         ),
-        A.RandomBrightnessContrast(0.25, 0.25, p=0.4),
+        A.RandomBrightnessContrast(0.25, 0.25, p=0.5),
         A.OneOf(
             [
                 A.HueSaturationValue(8, 30, 0, p=1),
@@ -62,7 +62,7 @@ def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
                 A.RandomGamma((70, 140), p=1),
                 A.ToGray(p=1),
             ],
-            p=0.25,
+            p=0.35,
         ),
         A.OneOf(
             [
@@ -71,13 +71,13 @@ def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
                 A.MotionBlur(blur_limit=(3, 7), p=0.5),
                 A.ImageCompression(quality_range=(20, 60), p=0.5),
             ],
-            p=0.2,
+            p=0.25,
         ),
         A.CoarseDropout(
             num_holes_range=(1, 1),
             hole_height_range=(0.15, 0.45),
             hole_width_range=(0.15, 0.6),
             fill="random_uniform",
-            p=0.12,
+            p=0.2,
         ),
     ]
