@@ -68,6 +68,9 @@ class EndpointDeployer:
     def rollback(self, kind: Kind) -> Deployed:
         """Bring back the newest approved version before the present one, which becomes rejected.
 
+        Where an alarm made SageMaker go back by itself, the newer versions that were tried are
+        rejected, and the one that serves stays.
+
         Raises:
             BusyError: the endpoint is being updated; SageMaker's auto-rollback may be at work.
             FaceFlowError: nothing is deployed, or there is no earlier approved version.
@@ -77,20 +80,26 @@ class EndpointDeployer:
             raise FaceFlowError(f"there is no endpoint {self._settings(kind).name}")
         self._refuse_busy(endpoint)
         current = self._deployed(endpoint["EndpointConfigName"])
-        earlier = [
+        approved = self._registry.approved(current.group)
+        refused = [
             found
-            for found in self._registry.approved(current.group)
-            if found.version < current.version
+            for found in approved
+            if found.version > current.version and self.was_tried(kind, found)
         ]
-        if not earlier:
-            raise FaceFlowError(f"{current.group}: there is no earlier approved version")
+        target = current
+        if not refused:
+            earlier = [found for found in approved if found.version < current.version]
+            if not earlier:
+                raise FaceFlowError(f"{current.group}: there is no earlier approved version")
+            refused, target = [current], earlier[0]
         # Rejected first: should this be interrupted, whatever deploys next brings the right one.
-        self._sagemaker.update_model_package(
-            ModelPackageArn=current.arn,
-            ModelApprovalStatus=REJECTED,
-            ApprovalDescription=f"rolled back to version {earlier[0].version}",
-        )
-        return replace(self._bring(kind, earlier[0]), action="rolled back")
+        for version in refused:
+            self._sagemaker.update_model_package(
+                ModelPackageArn=version.arn,
+                ModelApprovalStatus=REJECTED,
+                ApprovalDescription=f"rolled back to version {target.version}",
+            )
+        return replace(self._bring(kind, target), action="rolled back")
 
     def serving(self, kind: Kind) -> tuple[str, Version] | None:
         """The endpoint's ARN, and the version that serves there alone; None while there is none, or

@@ -217,6 +217,29 @@ def test_a_rollback_brings_back_the_old_contract_and_rejects_the_new(
     assert deployer.deploy("embedder").action == "unchanged"
 
 
+def test_a_rollback_after_an_alarm_rejects_what_was_turned_back(
+    account: Account, make_deployer: Callable[..., EndpointDeployer]
+) -> None:
+    deployer = make_deployer()
+    account.register("a" * 16, "Approved")
+    deployer.deploy("embedder")
+    good = account.register("b" * 16, "Approved")
+    deployer.deploy("embedder")
+    described = account.sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+    serving = described["EndpointConfigName"]
+    bad = account.register("c" * 16, "Approved")
+    deployer.deploy("embedder")
+    account.sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=serving)
+    untried = account.register("d" * 16, "Approved")
+    back = deployer.rollback("embedder")
+    assert (back.action, back.version, back.contract_id) == ("rolled back", 2, "b" * 16)
+    status = {
+        arn: account.sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"]
+        for arn in (good, bad, untried)
+    }
+    assert status == {good: "Approved", bad: "Rejected", untried: "Approved"}
+
+
 def test_an_endpoint_in_motion_is_left_alone(
     account: Account, make_deployer: Callable[..., EndpointDeployer]
 ) -> None:
