@@ -254,6 +254,16 @@ class Cloud:
             assert time.monotonic() < limit, [name for name, _ in self.asked]
             time.sleep(0.2)
 
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What is asked of AWS meanwhile is the test's own doing, and of no function."""
+        before = {function: set(seen) for function, seen in self.uses.items()}
+        try:
+            yield
+        finally:
+            for function, seen in self.uses.items():
+                seen &= before.get(function, set())
+
     def waiting(self) -> int:
         """Messages in the queues, those in work included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -301,9 +311,11 @@ def open_cloud(
         ),
         roleArn=f"arn:aws:iam::{asl.ACCOUNT}:role/states",
     )["stateMachineArn"]
-    keys = emulator.client("secretsmanager").create_secret(
-        Name=f"{name}-keys", SecretString="k" * 32
-    )
+    secrets = emulator.client("secretsmanager")
+    try:
+        keys = secrets.create_secret(Name=f"{name}-keys", SecretString="k" * 32)
+    except secrets.exceptions.ResourceExistsException:  # the account was opened before
+        keys = secrets.describe_secret(SecretId=f"{name}-keys")
     aws = account.settings.model_copy(
         update={
             "state_machine_arn": machine,

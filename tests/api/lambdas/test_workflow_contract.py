@@ -30,9 +30,11 @@ class Home:
         self,
         services: Callable[[Handlers], tuple[Services, Workflow]],
         work: Callable[..., Iterator[None]],
+        lose: Callable[[], None] = lambda: None,
     ) -> None:
         self._open = services
         self._work = work
+        self.lose_messages = lose
         self.album = new_id()
 
     @contextmanager
@@ -69,7 +71,11 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
         with made[-1].running(), made[-1].running():
             yield
 
-    yield Home(opened, deliver)
+    def lose() -> None:
+        cloud = made[-1]
+        cloud.client("sqs").purge_queue(QueueUrl=cloud.queues["jobs"])
+
+    yield Home(opened, deliver, lose)
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -172,8 +178,7 @@ def test_what_was_started_and_forgotten_is_resumed(home: Home) -> None:
     with home.running(lambda _: None) as workflow:
         pass
     job = workflow.start(KIND, "u", home.album)
-    if not isinstance(workflow, LocalWorkflow):
-        workflow._queue.purge_queue(QueueUrl=workflow._queue_url)  # type: ignore[attr-defined]
+    home.lose_messages()
     assert state(workflow, home.album) is JobState.RUNNING
     with home.running(lambda _: None) as other:
         other.resume()
