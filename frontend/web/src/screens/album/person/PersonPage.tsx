@@ -46,7 +46,14 @@ function KnownPerson({ albumId, clusterId }: { albumId: string; clusterId: strin
       </Empty>
     );
   }
-  if (person.isLoadingError) return <Failure error={person.error} onRetry={() => void person.refetch()} />;
+  if (person.isLoadingError) {
+    return (
+      <>
+        <BackLink albumId={albumId} />
+        <Failure error={person.error} onRetry={() => void person.refetch()} />
+      </>
+    );
+  }
   const { data } = person;
   const name = data.label ?? text.people.unnamedPerson;
   return (
