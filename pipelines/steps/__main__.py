@@ -15,6 +15,8 @@ from pipelines.job import leave_message, run_commands
 app = typer.Typer(help="Jobs of the pipeline.", no_args_is_help=True, add_completion=False)
 
 Folder = Annotated[Path, typer.Option(metavar="DIR")]
+Fingerprint = Annotated[str, typer.Option(help="Of the corrections that the gate saw.")]
+LeastFaces = Annotated[int, typer.Option(min=2, help="Of an identity.")]
 KindArgument = Annotated[str, typer.Argument(metavar="detector|embedder")]
 
 
@@ -88,8 +90,8 @@ def mix(
     data: Folder,
     champion: Folder,
     out: Folder,
-    fingerprint: Annotated[str, typer.Option(help="Of the corrections that the gate saw.")],
-    least_faces: Annotated[int, typer.Option(min=2, help="Of an identity.")] = 2,
+    fingerprint: Fingerprint,
+    least_faces: LeastFaces = 2,
 ) -> None:
     """Put corrected faces before the data's: what the embedder is trained on."""
     from pipelines.steps.corrections import mix_corrections
@@ -105,8 +107,8 @@ def report(
     data: Folder,
     champion: Folder,
     out: Folder,
-    fingerprint: Annotated[str, typer.Option(help="Of the corrections that the gate saw.")],
-    least_faces: Annotated[int, typer.Option(min=2, help="Of an identity.")] = 2,
+    fingerprint: Fingerprint,
+    least_faces: LeastFaces = 2,
 ) -> None:
     """Report on corrected faces: their quality, and their drift from the training data."""
     from pipelines.steps.corrections import report_corrections

@@ -11,12 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from api.repositories.table import Index
 from api.services import Services
 from api.sharing.shares import Recipient, ShareOptions, create_shares
 from api.workflow.runner import LocalWorkflow
-from tests.api.ingestion.kill_points import OPTIONS, USER, Deadly, close, settings
+from tests.api.ingestion.kill_points import OPTIONS, USER, Writes, close, deadly, settings
 from tests.api.sharing.booth import Booth, VectorsOnly, jpeg
 
 OTHER = "bob"
@@ -133,16 +132,9 @@ CASES = {"archive": (begin_archive, after_archive), "erase": (begin_erase, after
 
 def work(folder: Path, begin: Begin | None, deadly_at: int, log: Path) -> None:
     """Go on until no job is left to do, or to the n-th write."""
-    count = 0
-
-    def tick() -> None:
-        nonlocal count
-        count += 1
-        if count == deadly_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    writes = Writes(deadly_at)
     plain = open_folder(folder)
-    services = replace(plain, table=Deadly(plain.table, tick), objects=Deadly(plain.objects, tick))
+    services = deadly(plain, writes)
     workflow = LocalWorkflow(services, job_handlers(), OPTIONS)
     if begin is not None:
         begin(services, workflow)
@@ -150,7 +142,7 @@ def work(folder: Path, begin: Begin | None, deadly_at: int, log: Path) -> None:
     limit = time.monotonic() + 60
     while time.monotonic() < limit:
         if not list(plain.jobs.index_all(Index.GSI1, f"JOB#{JobState.RUNNING}")):
-            log.write_text(json.dumps(count))
+            log.write_text(json.dumps(writes.count))
             workflow.stop()
             close(plain)
             os._exit(0)

@@ -43,6 +43,25 @@ _WRITES = {
 }
 
 
+class Writes:
+    """Counts writes, and kills the process before the n-th; 0: never."""
+
+    def __init__(self, deadly_at: int) -> None:
+        self._deadly_at = deadly_at
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+        if self.count == self._deadly_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deadly(services: Services, writes: Writes) -> Services:
+    """The same services, whose writes are counted."""
+    table, objects = Deadly(services.table, writes), Deadly(services.objects, writes)
+    return replace(services, table=table, objects=objects)  # type: ignore[arg-type]
+
+
 class Deadly:
     """Passes everything on to a port, and kills the process before its n-th write."""
 
@@ -95,16 +114,9 @@ def close(services: Services) -> None:
 
 def work(folder: Path, album_id: str, *, begin: bool, deadly_at: int, log: Path) -> None:
     """Process the album to its end, or to the n-th write."""
-    count = 0
-
-    def tick() -> None:
-        nonlocal count
-        count += 1
-        if count == deadly_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    writes = Writes(deadly_at)
     plain = open_services(settings(folder), CardEngine())
-    services = replace(plain, table=Deadly(plain.table, tick), objects=Deadly(plain.objects, tick))
+    services = deadly(plain, writes)
     workflow = LocalWorkflow(services, job_handlers(), OPTIONS)
     if begin:
         workflow.start(JobKind.INGEST, USER, album_id)
@@ -113,7 +125,7 @@ def work(folder: Path, album_id: str, *, begin: bool, deadly_at: int, log: Path)
     while time.monotonic() < limit:
         job = workflow.latest(JobKind.INGEST, album_id)
         if job is None or job.state is not JobState.RUNNING:
-            log.write_text(json.dumps([count, None if job is None else job.state]))
+            log.write_text(json.dumps([writes.count, None if job is None else job.state]))
             workflow.stop()
             close(plain)
             os._exit(0)

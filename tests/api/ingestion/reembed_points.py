@@ -10,10 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from api.workflow.runner import LocalWorkflow
 from tests.api.conftest import CardEngine
 from tests.api.groups import groups_of
 from tests.api.ingestion.conftest import photo_bytes
-from tests.api.ingestion.kill_points import OPTIONS, USER, Deadly, close, settings
+from tests.api.ingestion.kill_points import OPTIONS, USER, Writes, close, deadly, settings
 
 COLORS = [0, 100, 0, 100, 200, 0]
 """Who is in each photo."""
@@ -74,16 +72,9 @@ def template(folder: Path) -> str:
 
 def work(folder: Path, deadly_at: int, log: Path) -> None:
     """Re-embed to the end, or to the n-th write."""
-    count = 0
-
-    def tick() -> None:
-        nonlocal count
-        count += 1
-        if count == deadly_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    writes = Writes(deadly_at)
     plain = open_services(settings(folder), OtherEngine())
-    services = replace(plain, table=Deadly(plain.table, tick), objects=Deadly(plain.objects, tick))
+    services = deadly(plain, writes)
     workflow = LocalWorkflow(services, job_handlers(), OPTIONS)
     workflow.resume()
     (job,) = start_stale(services, workflow)
@@ -91,7 +82,7 @@ def work(folder: Path, deadly_at: int, log: Path) -> None:
     while time.monotonic() < limit:
         found = workflow.status(job.album_id, job.id)
         if found is not None and found.state is not JobState.RUNNING:
-            log.write_text(json.dumps([count, found.state]))
+            log.write_text(json.dumps([writes.count, found.state]))
             workflow.stop()
             close(plain)
             os._exit(0)

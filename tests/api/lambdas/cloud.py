@@ -42,7 +42,6 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils import boto_client
 
 from api.aws import open_aws_services, open_aws_workflow
-from api.engine.engine import FaceEngine
 from api.handlers import job_handlers
 from api.lambdas import cluster, deduplicate, detect, embed, extract, ingest, jobs, notify, runtime
 from api.objects.s3_store import S3ObjectStore
@@ -51,8 +50,9 @@ from api.settings import Settings
 from api.workflow.context import Handlers, RetryLater, RunOptions
 from api.workflow.step_functions import StepFunctionsWorkflow
 from tests.api.contract.conftest import Account
+from tests.api.lambdas.recording import Asked, recording
 from tests.infra import asl
-from tests.infra.uses import ACTIONS, TABLE, TRANSACTED, USES
+from tests.infra.uses import TABLE, USES
 
 STAGES = {
     module.__name__.rpartition(".")[2]: module.handler
@@ -328,9 +328,9 @@ def open_cloud(
 
     def open_for(function: str) -> runtime.Runtime:
         seen = uses.setdefault(function, set())
-        client = cache(partial(_recording, emulator, aws, seen))
+        client = cache(partial(recording, emulator, aws, seen))
         services = open_aws_services(
-            settings, _Asked(engine, seen), aws=aws, client=client, deferred=True
+            settings, Asked(engine, seen), aws=aws, client=client, deferred=True
         )
         workflow = open_aws_workflow(services, given, aws=aws, client=client)
         assert workflow is not None
@@ -376,42 +376,6 @@ def _as(function: str) -> Iterator[None]:
         yield
     finally:
         del _current.function
-
-
-def _recording(emulator: Any, aws: Any, seen: set[str], service: str) -> Any:
-    """A client that notes what it is asked for, and what the URLs that it signs ask for."""
-    client = emulator.client(service)
-    kinds = {
-        getattr(aws, f"{kind}_bucket"): kind for kind in ("raw", "derived", "embeddings", "exports")
-    }
-    kinds[aws.corrections_uri.split("/")[2]] = "models"
-    prefix = {"stepfunctions": "states", "sesv2": "ses"}.get(service, service)
-
-    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        if model.name == "TransactWriteItems":
-            actions = {TRANSACTED[kind] for item in params["TransactItems"] for kind in item}
-        else:
-            actions = {ACTIONS.get(model.name, model.name)}
-        if actions == {"DeleteObject"} and any(
-            "VersionId" in one for one in params["Delete"]["Objects"]
-        ):
-            actions = {"DeleteObjectVersion"}
-        where = f" {kinds[params['Bucket']]}" if "Bucket" in params else ""
-        seen.update(f"{prefix}:{action}{where}" for action in actions)
-
-    client.meta.events.register("provide-client-params", note)
-    return client
-
-
-class _Asked:
-    """An engine that notes that it was asked: on AWS all that it tells comes from an endpoint."""
-
-    def __init__(self, engine: FaceEngine, seen: set[str]) -> None:
-        self._engine, self._seen = engine, seen
-
-    def __getattr__(self, name: str) -> Any:
-        self._seen.add("sagemaker:InvokeEndpoint")
-        return getattr(self._engine, name)
 
 
 def _announce_uploads(account: Account, queue_url: str) -> None:

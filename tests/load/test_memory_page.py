@@ -1,0 +1,27 @@
+"""The page about memory says whether it grows."""
+
+from __future__ import annotations
+
+from tests.load.crowd import Crowded
+from tests.load.locusts import Requests
+from tests.load.memory import flat, report
+
+
+def crowded(growth: float) -> Crowded:
+    """An hour, a sample a minute; ``growth`` MiB a minute."""
+    requests = (Requests("upload", 7, 0, 1, 1, 1, 1), Requests("all", 90, 2, 1, 1, 1, 1))
+    memory = tuple((60.0 * minute, 300.0 + growth * minute) for minute in range(61))
+    return Crowded(40, 60, requests, 1.5, 0.5, memory)
+
+
+def test_what_stays_is_flat() -> None:
+    page = report(crowded(0.0), 1_000, 0.1)
+    assert flat(crowded(0.0))
+    assert "90 requests, 2 of them failed, 7 photos uploaded" in page
+    assert page.count("| 300 | 300 |") == 12
+    assert page.rstrip().endswith("+0.0%; wanted: at most 5%: met.")
+
+
+def test_what_grows_is_not() -> None:
+    assert not flat(crowded(2.0))
+    assert "**missed**" in report(crowded(2.0), 1_000, 0.1)
