@@ -76,13 +76,15 @@ def open_local_services(settings: Settings, engine: FaceEngine | None = None) ->
     keyring = load_keyring(settings)
     tokens = load_tokens(settings)
     settings.data.mkdir(parents=True, exist_ok=True)
+    objects = FileObjectStore(settings.data / "objects")
     return Services(
         settings=settings,
         table=SqliteTable(settings.data / "faceflow.db"),
-        objects=FileObjectStore(settings.data / "objects"),
+        objects=objects,
         signer=HmacSigner(keyring, settings.public_url),
         engine=MeasuredEngine(engine or OnnxFaceEngine()),
         mailer=mailer_of(settings),
         tokens=tokens,
         keyring=keyring,
+        scratch=objects.scratch,
     )

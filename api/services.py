@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from api.auth import Accounts, Tokens
 from api.domain.memory import Memory
@@ -36,6 +37,9 @@ class Services:
     """Where corrections go to be trained on; None: nowhere by themselves."""
     accounts: Accounts | None = None
     """Where people sign in; None: it is somebody else's to remove them there."""
+    scratch: Path | None = None
+    """Folder for files of running jobs, where what killed ones leave is removed; None: the
+    system's for temporary files."""
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @cached_property

@@ -48,6 +48,11 @@ class FileObjectStore:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._syncs = ThreadPoolExecutor(8, thread_name_prefix="sync")
 
+    @property
+    def scratch(self) -> Path:
+        """Folder for unfinished files, which `remove_stale` looks through."""
+        return self._temporary
+
     def put(self, key: str, data: bytes | BinaryIO, content_type: str) -> ObjectInfo:
         path = self._path(key)
         with self.temporary() as file:

@@ -152,7 +152,7 @@ def build_archive(ctx: JobContext) -> None:
     )
     try:
         with (
-            TemporaryDirectory(prefix="archive-") as folder,
+            TemporaryDirectory(prefix="archive-", dir=services.scratch) as folder,
             PhotoZip(writer.write, Path(folder), share.id) as archive_zip,
         ):
             photos = _write(ctx, share, contents, archive_zip)
