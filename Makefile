@@ -35,7 +35,7 @@ DRY_RUN ?=
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app bench-memory bench-uploads mlflow images docs lock clean \
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app bench-archive bench-memory bench-uploads mlflow images docs lock clean \
 	bootstrap build-ml push-ml plan deploy-api deploy-workers sagemaker-deploy
 
 help: ## show this list
@@ -114,6 +114,9 @@ sagemaker-deploy: ## registered models to the endpoints; ARGS='--kind embedder -
 
 bench-app: $(FULL) ## measure the application: an hour, or MINUTES=number
 	$(PY) -m tests.load.bench --minutes $(MINUTES) --photos $(BENCH_PHOTOS) --out docs/benchmarks-app.md
+
+bench-archive: $(FULL) ## build and download an archive of 50,000 photos
+	$(PY) -m tests.load.archive --out docs/benchmarks-archive.md
 
 bench-memory: $(FULL) ## an hour of use, and the application's memory meanwhile
 	$(PY) -m tests.load.memory --out docs/benchmarks-memory.md
