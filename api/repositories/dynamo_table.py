@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -45,6 +45,10 @@ T = TypeVar("T")
 _READ_BATCH, _WRITE_BATCH = 100, 25
 """Most items of ``BatchGetItem`` and ``BatchWriteItem``."""
 _THREADS = 16
+_KEY_ONLY = {
+    "ProjectionExpression": "#partition, #sort",
+    "ExpressionAttributeNames": {"#partition": PK, "#sort": SK},
+}
 _BUSY_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _ACTIONS: dict[type, str] = {
@@ -83,10 +87,11 @@ class DynamoTable(PagedTable):
         return from_stored(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> list[Item | None]:
-        found: dict[Key, Item] = {}
-        for part in self._pool.map(self._get_batch, _chunks(dict.fromkeys(keys), _READ_BATCH)):
-            found |= part
+        found = {key_of(item): from_stored(item) for item in self._get_all(keys)}
         return [found.get(key) for key in keys]
+
+    def existing(self, keys: Sequence[Key]) -> set[Key]:
+        return {key_of(item) for item in self._get_all(keys, _KEY_ONLY)}
 
     def write(self, write: Put | Update | Delete) -> None:
         if write.expect != ANY or (isinstance(write, Update) and write.add):
@@ -181,17 +186,25 @@ class DynamoTable(PagedTable):
             arguments["ExpressionAttributeValues"][":prefix"] = {"S": prefix}
         return arguments
 
-    def _get_batch(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        found: dict[Key, Item] = {}
-        wanted = {self._name: {"Keys": [to_key(key) for key in keys], "ConsistentRead": True}}
-        pause = _Pause()
-        while wanted:
-            answer = self._client.batch_get_item(RequestItems=wanted)
-            for item in answer["Responses"].get(self._name, []):
-                found[key_of(item)] = from_stored(item)
-            if wanted := answer.get("UnprocessedKeys", {}):
-                pause()
-        return found
+    def _get_all(
+        self, keys: Iterable[Key], options: Mapping[str, Any] | None = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """What is stored under the keys, in no order."""
+
+        def get(batch: Sequence[Key]) -> list[Mapping[str, Any]]:
+            found: list[Mapping[str, Any]] = []
+            names = [to_key(key) for key in batch]
+            wanted = {self._name: {"Keys": names, "ConsistentRead": True, **(options or {})}}
+            pause = _Pause()
+            while wanted:
+                answer = self._client.batch_get_item(RequestItems=wanted)
+                found += answer["Responses"].get(self._name, [])
+                if wanted := answer.get("UnprocessedKeys", {}):
+                    pause()
+            return found
+
+        batches = _chunks(dict.fromkeys(keys), _READ_BATCH)
+        return chain.from_iterable(self._pool.map(get, batches))
 
     def _write_batch(self, requests: Sequence[dict[str, Any]]) -> None:
         left = {self._name: list(requests)}

@@ -73,6 +73,8 @@ ON CONFLICT (pk, sk) DO UPDATE SET
     gsi2pk = excluded.gsi2pk, gsi2sk = excluded.gsi2sk, expires_at = excluded.expires_at
 """
 _GET = "SELECT item FROM items WHERE pk = ? AND sk = ?"
+_GET_MANY = "SELECT sk, item FROM items WHERE pk = ? AND sk IN (SELECT value FROM json_each(?))"
+_EXISTING = "SELECT sk FROM items WHERE pk = ? AND sk IN (SELECT value FROM json_each(?))"
 _DELETE = "DELETE FROM items WHERE pk = ? AND sk = ?"
 _BATCH = 1000
 _BUSY_SECONDS = 60.0
@@ -126,19 +128,20 @@ class SqliteTable(PagedTable):
         return None if row is None else StoredItem(row[0])
 
     def get_many(self, keys: Sequence[Key]) -> list[Item | None]:
-        names: defaultdict[str, list[str]] = defaultdict(list)
-        for key in keys:
-            names[key.pk].append(key.sk)
         found: dict[tuple[str, str], Item] = {}
         with self._reader() as connection:
-            for pk, group in names.items():
-                rows = connection.execute(
-                    "SELECT sk, item FROM items WHERE pk = ?"
-                    " AND sk IN (SELECT value FROM json_each(?))",
-                    (pk, to_json(group).decode()),
-                ).fetchall()
+            for pk, names in _by_partition(keys):
+                rows = connection.execute(_GET_MANY, (pk, names)).fetchall()
                 found |= {(pk, sk): StoredItem(text) for sk, text in rows}
         return [found.get((key.pk, key.sk)) for key in keys]
+
+    def existing(self, keys: Sequence[Key]) -> set[Key]:
+        with self._reader() as connection:
+            return {
+                Key(pk, row[0])
+                for pk, names in _by_partition(keys)
+                for row in connection.execute(_EXISTING, (pk, names))
+            }
 
     def write(self, write: Put | Update | Delete) -> None:
         prepared = _prepare(write)
@@ -261,6 +264,15 @@ Work = Callable[[sqlite3.Connection], None]
 _Row = tuple[
     str, str, str, str | None, str | None, str | None, str | None, str | None, float | None
 ]
+
+
+def _by_partition(keys: Sequence[Key]) -> Iterator[tuple[str, str]]:
+    """Each partition with the sort keys in it, as a JSON list."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        names[key.pk].append(key.sk)
+    for pk, group in names.items():
+        yield pk, to_json(group).decode()
 
 
 def _row(key: Key, item: Item) -> _Row:

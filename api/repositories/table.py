@@ -141,6 +141,10 @@ class Table(Protocol):
         """The items in the order of ``keys``; any number of them."""
         ...
 
+    def existing(self, keys: Sequence[Key]) -> set[Key]:
+        """Those of the keys under which there is an item; any number of them."""
+        ...
+
     def write(self, write: Put | Update | Delete) -> None:
         """One write.
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -34,6 +35,7 @@ from api.repositories.records import Repository
 from api.services import Services
 from api.sharing.selection import Candidate, People, Sighting, select
 
+_BATCH = 500
 _CACHED = 64
 _CACHED_IDS = 400_000
 """Photo ids in the cache, in all: some 50 MB."""
@@ -97,8 +99,10 @@ def contents_of(services: Services, album: Album, share: Share) -> Contents:
 def _computed(services: Services, album: Album, people: AlbumPeople, share: Share) -> Contents:
     if share.live:
         return Contents(choose(services, album, people, share.clusters, share.filters))
-    kept = kept_photos(services, share)
-    return Contents(tuple(photo.id for photo in shown_photos(services, album.id, kept)))
+    # They were processed when the share was made, and stay so until they are removed.
+    kept = {photo_id: Photo.key_of(album.id, photo_id) for photo_id in kept_photos(services, share)}
+    there = services.table.existing(list(kept.values()))
+    return Contents(tuple(photo_id for photo_id, key in kept.items() if key in there))
 
 
 def photos_of(services: Services, album: Album, share: Share) -> tuple[str, ...]:
@@ -124,10 +128,11 @@ def kept_photos(services: Services, share: Share) -> list[str]:
 
 def shown_photos(services: Services, album_id: str, photo_ids: Iterable[str]) -> Iterator[Photo]:
     """Those of the photos that are there and processed, in the order given."""
-    wanted = [Photo.key_of(album_id, photo_id) for photo_id in photo_ids]
-    for photo in services.photos.get_many(wanted):
-        if photo is not None and photo.status is PhotoStatus.DONE:
-            yield photo
+    wanted = (Photo.key_of(album_id, photo_id) for photo_id in photo_ids)
+    while batch := list(islice(wanted, _BATCH)):
+        for photo in services.photos.get_many(batch):
+            if photo is not None and photo.status is PhotoStatus.DONE:
+                yield photo
 
 
 def current_people(people: AlbumPeople, clusters: Iterable[str]) -> list[Person | None]:
@@ -184,22 +189,33 @@ def _with_copies(photo_ids: set[str], duplicates: Iterable[Duplicate]) -> list[s
 def _candidates(
     photos: Iterable[Photo], duplicates: Mapping[str, Duplicate], people: AlbumPeople
 ) -> Iterator[Candidate]:
-    known = list(photos)
-    by_id = {photo.id: photo for photo in known}
-    for photo in known:
-        row = duplicates.get(photo.id)
-        exact = row is not None and row.kind == "exact"
-        # Exact copies come later than what they are copies of, which has the faces
-        # and the measurements.
-        source = by_id.get(row.keeper, photo) if row is not None and exact else photo
-        yield Candidate(
-            id=photo.id,
-            taken_on=_taken_on(source),
-            pixels=source.width * source.height if source.width and source.height else None,
-            sharpness=source.sharpness,
-            keeper=_keeper(photo.id, duplicates),
-            sightings=_sightings(source, people),
-        )
+    # What an exact copy is a copy of has the faces and the measurements.
+    sources = {photo_id: row.keeper for photo_id, row in duplicates.items() if row.kind == "exact"}
+    originals: dict[str, Candidate] = {}
+    copies: list[Photo] = []
+    wanted = set(sources.values())
+    for photo in photos:
+        if photo.id in sources:
+            copies.append(photo)
+            continue
+        candidate = _candidate(photo, duplicates, people)
+        if photo.id in wanted:
+            originals[photo.id] = candidate
+        yield candidate
+    for photo in copies:
+        source = originals.get(sources[photo.id]) or _candidate(photo, duplicates, people)
+        yield replace(source, id=photo.id, keeper=_keeper(photo.id, duplicates))
+
+
+def _candidate(photo: Photo, duplicates: Mapping[str, Duplicate], people: AlbumPeople) -> Candidate:
+    return Candidate(
+        id=photo.id,
+        taken_on=_taken_on(photo),
+        pixels=photo.width * photo.height if photo.width and photo.height else None,
+        sharpness=photo.sharpness,
+        keeper=_keeper(photo.id, duplicates),
+        sightings=_sightings(photo, people),
+    )
 
 
 def _keeper(photo_id: str, duplicates: Mapping[str, Duplicate]) -> str:

@@ -129,6 +129,10 @@ def test_many_reads_and_writes(table: Table) -> None:
     found = table.get_many([keys[4999], keys[3], keys[20], Key("no", "no"), keys[3]])
     assert found == [{"n": 4999}, {"n": 4}, None, None, {"n": 4}]
     assert table.get_many([]) == []
+    wanted = [keys[4999], keys[20], Key("no", "no"), Key(keys[3].pk, keys[4].sk), keys[4999]]
+    assert table.existing(wanted) == {keys[4999]}
+    assert table.existing(keys) == set(keys) - {keys[20]}
+    assert table.existing([]) == set()
     with pytest.raises(ValueError, match="condition"):
         table.write_many([Put(A, {}, ABSENT)])
 
