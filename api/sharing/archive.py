@@ -9,7 +9,6 @@ build holds one photo in memory.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,8 +34,6 @@ from faceflow_ml.errors import ImageError
 
 FORMAT = 1
 """Of the archive; those of other formats are built anew."""
-_BATCH = 200
-"""Photos whose rows are read at once."""
 
 
 class ArchiveState(StrEnum):
@@ -212,7 +209,8 @@ def _write(ctx: JobContext, share: Share, contents: Contents, archive: PhotoZip)
     total = len(contents.photo_ids)
     omitted: dict[str, str] = {}
     photos = 0
-    for number, photo in enumerate(_photos(ctx.services, share, contents)):
+    found = shown_photos(ctx.services, share.album_id, contents.photo_ids)
+    for number, photo in enumerate(found):
         ctx.progress(number, total, "photos")
         entry = _entry(ctx.services, share, photo, names)
         if isinstance(entry, str):
@@ -223,12 +221,6 @@ def _write(ctx: JobContext, share: Share, contents: Contents, archive: PhotoZip)
     archive.finish(omitted)
     ctx.progress(total, total, "photos")
     return photos
-
-
-def _photos(services: Services, share: Share, contents: Contents) -> Iterator[Photo]:
-    for start in range(0, len(contents.photo_ids), _BATCH):
-        piece = contents.photo_ids[start : start + _BATCH]
-        yield from shown_photos(services, share.album_id, piece)
 
 
 def _entry(services: Services, share: Share, photo: Photo, names: UniqueNames) -> Entry | str:
