@@ -207,6 +207,7 @@ def report(
         f"processors. The application kept {crowded.cores:.2f} of them busy.",
         "",
         *request_table(crowded.requests),
+        *(f"\n- failed: {one}" for one in crowded.failed),
         "",
         f"Memory of the application, median: {crowded.early_mib:.0f} MiB in the second quarter, "
         f"{crowded.late_mib:.0f} MiB in the last.",

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.load import ingest
 from tests.load.application import application
-from tests.load.locusts import Requests, run_locust
+from tests.load.locusts import Requests, failed, run_locust
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 
@@ -24,6 +24,7 @@ class Crowded:
     per_second: requests of all.
     cores: processors that the application kept busy, on average.
     memory: (n, 2) seconds and MiB of the application's memory, since all visitors are there.
+    failed: what failed, and how.
     """
 
     users: int
@@ -32,6 +33,7 @@ class Crowded:
     per_second: float
     cores: float
     memory: tuple[tuple[float, float], ...]
+    failed: tuple[str, ...] = ()
 
     @property
     def early_mib(self) -> float:
@@ -92,4 +94,5 @@ def measure(
         per_second=requests[-1].count / seconds,
         cores=cores,
         memory=tuple(sample for sample in memory if sample[0] >= settled) or tuple(memory),
+        failed=failed(work),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -74,6 +75,13 @@ def run_locust(
     if process.returncode not in (0, 1) or not (work / "locust.json").is_file():
         raise SystemExit(f"Locust failed:\n{(work / 'locust.log').read_text()[-2000:]}")
     return _read(work / "locust.json")
+
+
+def failed(work: Path) -> tuple[str, ...]:
+    """What failed in the run before, how, and how often, as Locust says it in its log."""
+    _, _, said = (work / "locust.log").read_text(errors="replace").partition("Error report\n")
+    lines = [re.fullmatch(r"(\d+) +(\S.*?) *", line) for line in said.splitlines()]
+    return tuple(f"{line[1]} times {line[2]}" for line in lines if line is not None)
 
 
 def _read(file: Path) -> tuple[Requests, ...]:

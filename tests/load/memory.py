@@ -78,6 +78,8 @@ def report(crowded: Crowded, photos: int, busy: float) -> str:
         f"{everything.failures} of them failed, {uploads:,} photos uploaded. One process is API "
         "and worker.",
         "",
+        *(f"- failed: {one}" for one in crowded.failed),
+        *([""] if crowded.failed else []),
         "| minutes | MiB, median | MiB, at most |",
         "|---|---:|---:|",
     ]
