@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import httpx2
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket
@@ -28,6 +29,9 @@ class Account(Emulator):
         self._policies: dict[str, tuple[str, str]] = {}
         self.lacking: set[str] = set()
         """Calls that nobody answers."""
+        super().__init__()
+        # moto keeps one state for a process, with what other accounts of its tests have left.
+        httpx2.post(f"{self.url}/moto-api/reset", timeout=300).raise_for_status()
         # moto takes every principal of a policy for a map, but "*" is none.
         FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)
         # AWS's own policies, which moto loads where it is told to.
@@ -36,7 +40,6 @@ class Account(Emulator):
         iam.aws_managed_policies = iam._init_aws_policies()
         iam.managed_policies |= iam._init_managed_policies()
         additions.add()
-        super().__init__()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         found = _POLICIES.fullmatch(urlsplit(environ["RAW_URI"]).path)
