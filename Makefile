@@ -35,7 +35,8 @@ DRY_RUN ?=
 export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
-.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app bench-archive bench-memory bench-uploads mlflow images docs lock clean \
+.PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app bench-archive \
+	bench-memory bench-uploads mlflow images docs lock clean \
 	bootstrap build-ml push-ml plan deploy-api deploy-workers sagemaker-deploy
 
 help: ## show this list

@@ -36,6 +36,7 @@ from api.services import Services
 from api.sharing.selection import Candidate, People, Sighting, select
 
 _BATCH = 500
+"""Photos whose rows are read at once."""
 _CACHED = 64
 _CACHED_IDS = 400_000
 """Photo ids in the cache, in all: some 50 MB."""
