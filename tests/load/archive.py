@@ -33,7 +33,7 @@ from api.settings import Settings
 from api.sharing.zips import MANIFEST, SUMS
 from faceflow_ml.files import atomic_write_text
 from tests.load.application import USER, Running, application
-from tests.load.pages import origin
+from tests.load.pages import origin, verdict
 from tests.load.seed import seed
 
 _PHOTOS = 50_000
@@ -149,19 +149,15 @@ def report(archived: Archived, busy: float) -> str:
         "| | wanted | measured | |",
         "|---|---|---:|---|",
         f"| all {archived.photos:,} in it, whole, none with its place | no fault | "
-        f"{len(archived.faults)} faults | {_verdict(not archived.faults)} |",
+        f"{len(archived.faults)} faults | {verdict(not archived.faults)} |",
         f"| memory | at most {_GROWTH_MIB} MiB more than before | {grown:+.0f} MiB, "
-        f"{archived.peak_mib:.0f} at most | {_verdict(archived.bounded)} |",
+        f"{archived.peak_mib:.0f} at most | {verdict(archived.bounded)} |",
         f"| photos a second, built | | {archived.photos / archived.build:.0f} | |",
         f"| MiB a second, downloaded | | {archived.size / 2**20 / archived.download:.0f} | |",
         "",
         *(f"- {fault}" for fault in archived.faults[:10]),
     ]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "**missed**"
 
 
 def _album(data: Path, photos: int) -> str:

@@ -50,6 +50,11 @@ class Crowded:
         """From the second quarter to the last, as a part of it."""
         return self.late_mib / self.early_mib - 1.0
 
+    @property
+    def flat(self) -> bool:
+        """Whether the last quarter takes at most 5% more than the second."""
+        return self.growth <= 0.05
+
     def _median(self, start: float, end: float) -> float:
         n = len(self.memory)
         some = [mib for _, mib in self.memory[int(n * start) : max(int(n * end), 1)]]

@@ -22,6 +22,11 @@ def origin(command: str, busy: float) -> str:
     )
 
 
+def verdict(met: bool) -> str:
+    """What a table says of a bar."""
+    return "met" if met else "**missed**"
+
+
 def request_table(requests: Sequence[Requests]) -> list[str]:
     """Lines of a table of what Locust counted."""
     return [

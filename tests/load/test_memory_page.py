@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.load.crowd import Crowded
 from tests.load.locusts import Requests, failed
-from tests.load.memory import flat, report
+from tests.load.memory import report
 
 
 def crowded(growth: float) -> Crowded:
@@ -19,7 +19,7 @@ def crowded(growth: float) -> Crowded:
 
 def test_what_stays_is_flat() -> None:
     page = report(crowded(0.0), 1_000, 0.1)
-    assert flat(crowded(0.0))
+    assert crowded(0.0).flat
     assert "90 requests, 2 of them failed, 7 photos uploaded" in page
     assert "\n\n- failed: 2 times GET photo: HTTPError('404')\n\n| minutes" in page
     assert page.count("| 300 | 300 |") == 12
@@ -27,7 +27,7 @@ def test_what_stays_is_flat() -> None:
 
 
 def test_what_grows_is_not() -> None:
-    assert not flat(crowded(2.0))
+    assert not crowded(2.0).flat
     assert "**missed**" in report(crowded(2.0), 1_000, 0.1)
 
 
