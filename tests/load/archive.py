@@ -73,7 +73,9 @@ def main() -> None:
     """Measure and write; exit status 1 if the archive is wrong or memory is not bounded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="document to write; without one, stdout")
-    parser.add_argument("--photos", type=int, default=_PHOTOS, help="of the share")
+    parser.add_argument(
+        "--photos", type=int, default=_PHOTOS, help="in the share; 300 kB of disk each"
+    )
     options = parser.parse_args()
     busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="faceflow-bench-") as folder:
