@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from serving import media, metrics
 from serving.body import read_body
+from serving.device import resolve_device
 from serving.errors import Busy, RequestError, problem
 from serving.middleware import RequestContext
 from serving.service import Service
@@ -83,6 +84,7 @@ async def _metadata(request: Request) -> Response:
             "contract_id": info.contract_id,
             "sha256": info.sha256,
             "calibration": dict(info.calibration),
+            "device": resolve_device(settings.device),
             "max_body_bytes": settings.max_body,
             "max_instances": settings.max_instances,
             "max_batch": settings.batch_size,

@@ -17,6 +17,7 @@ from faceflow_ml.inference.types import ImageArray
 from serving import media, metrics
 from serving.admission import Admission
 from serving.batching import Batcher
+from serving.device import resolve_device
 from serving.errors import BadInput, Busy
 from serving.handler import Handler, ModelInfo, load_handler, npy_bytes
 from serving.payload import Payload, read_payload
@@ -75,6 +76,7 @@ class Service:
                 "model": info.name,
                 "contract_id": info.contract_id,
                 "sha256": info.sha256,
+                "device": resolve_device(settings.device),
                 "workers": settings.batches,
                 "threads": settings.threads_each,
                 "max_batch": settings.batch_size,
@@ -168,7 +170,7 @@ class Service:
             settings.task,
             settings.model_dir,
             threads=settings.threads_each,
-            device=settings.device,
+            device=resolve_device(settings.device),
             max_pixels=settings.max_pixels,
         )
         handler.warm_up(settings.batch_size)

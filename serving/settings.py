@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from faceflow_ml.inference.session import Device
 from faceflow_ml.settings import variables
 from faceflow_ml.variables import check_variables, nearest
+from serving.device import resolve_device
 from serving.handler import Task
 
 PREFIX = "FACEFLOW_SERVING_"
@@ -75,11 +76,16 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the model computes on a GPU."""
+        return resolve_device(self.device) == "cuda"
+
+    @property
     def batches(self) -> int:
         """How many batches run at a time in a process: one a core, or one on a GPU."""
         if self.workers is not None:
             return self.workers
-        return 1 if uses_gpu(self.device) else max(1, cores() // self.processes)
+        return 1 if self.on_gpu else max(1, cores() // self.processes)
 
     @property
     def batch_size(self) -> int:
@@ -87,8 +93,8 @@ class Settings(BaseSettings):
         if self.max_batch is not None:
             return self.max_batch
         if self.task == "detection":
-            return 8 if uses_gpu(self.device) else 2
-        return 64 if uses_gpu(self.device) else 16
+            return 8 if self.on_gpu else 2
+        return 64 if self.on_gpu else 16
 
     @property
     def threads_each(self) -> int:
@@ -104,14 +110,6 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
-
-
-def uses_gpu(device: Device) -> bool:
-    """Whether the installed ONNX Runtime computes on a GPU when asked for this device."""
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    return device == "cuda" or (device == "auto" and "CUDAExecutionProvider" in available)
 
 
 def _number(variable: str) -> int | None:

@@ -22,6 +22,7 @@ from faceflow_ml.errors import FaceFlowError, ImageError
 from faceflow_ml.files import atomic_write_text, unpack_archive
 from faceflow_ml.inference.images import ImageLimits, load_photo
 from faceflow_ml.inference.pipeline import FacePipeline
+from serving.device import resolve_device
 from serving.logs import configure_logs
 from serving.processing.results import Models, Results, photo_id
 from serving.processing.share import share
@@ -111,7 +112,9 @@ def run(job: Job) -> int:
     keys = scan_folder(job.input, skip=[job.output, job.previous], on_unreadable=unreadable)
     mine = share(keys, job.input, host, job.config / "processingjobconfig.json")
     with _stoppable() as stop, _unpacked(job) as (detector, embedder):
-        engine = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=1)
+        engine = FacePipeline.from_pretrained(
+            detector=detector, embedder=embedder, threads=1, device=resolve_device("auto")
+        )
         models = Models(engine.detector.contract_id, engine.embedder.contract_id)
         results = Results(job.output, job.previous, models)
         try:

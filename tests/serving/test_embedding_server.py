@@ -245,6 +245,7 @@ def test_what_the_server_says_of_itself(embedding: Server, embedder: FaceEmbedde
     assert embedding.client.get("/ping").json()["contract_id"] == embedder.contract_id
     metadata = embedding.client.get("/metadata").json()
     assert metadata["task"] == "embedding"
+    assert metadata["device"] in ("cpu", "cuda")
     assert metadata["contract_id"] == embedder.contract_id
     assert len(metadata["sha256"]) == 64
     parameters = embedding.client.get("/execution-parameters").json()
