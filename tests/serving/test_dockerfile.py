@@ -129,6 +129,18 @@ def test_no_address_of_a_registry() -> None:
     assert "://" not in (ROOT / "serving/Dockerfile").read_text()
 
 
+def test_the_runtime_for_gpus_goes_with_the_locked_libraries(stages: dict[str, Stage]) -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    tested = re.search(r"^onnxruntime==(\d+)\.(\d+)\.", lock, re.MULTILINE)
+    built = re.search(r"onnxruntime-gpu==(\d+)\.(\d+)\.", str(stages["build-gpu"]))
+    assert tested is not None and built is not None
+    assert tested[1] == built[1]
+    assert int(tested[2]) - int(built[2]) in (0, 1)  # it comes out later
+    (cuda,) = set(re.findall(r"^nvidia-cudnn-cu(\d+)==", lock, re.MULTILINE))
+    paths = next(text for text in stages["gpu"].of("ENV") if "LD_LIBRARY_PATH" in text)
+    assert f"/nvidia/cu{cuda}/lib:" in paths and "/nvidia/cudnn/lib" in paths
+
+
 @pytest.fixture(scope="module")
 def docker() -> str:
     """The path of a Docker client that has an engine."""
