@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array
 
 from faceflow_ml.clustering.constraints import Constraints
 from faceflow_ml.clustering.neighbors import SimilarPairs
@@ -91,6 +88,8 @@ nothing of how alike the person's faces of other moments are."""
 EVIDENCE = 3.0
 """Pairs of faces at which the mean within a group counts as much as the threshold: a few shots of
 one moment are no measure of how alike a person's faces are."""
+_EDGES = 65_536
+"""Edges that are measured at a time."""
 
 
 def _add_rows(rows: NDArray[np.float32], labels: NDArray[np.int64], m: int) -> NDArray[np.float32]:
@@ -122,11 +121,13 @@ def agglomerate(
     cohesion: float = 0.0,
     satellite: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Join the most similar compatible groups until none reach the threshold (UPGMA).
+    """Join similar compatible groups until none reach the threshold (UPGMA).
 
-    With all pairs of similarity >= ``threshold`` given, the result is exact average linkage:
-    a mean that reaches the threshold has a term that does, and by reducibility two groups
-    below it cannot exceed it before one of them grows.
+    In rounds: groups that are each other's most similar are joined, all of them at once. With all
+    pairs of similarity >= ``threshold`` given, and neither margin nor cohesion, that is exact
+    average linkage: by reducibility (Bruynooghe 1977) a group that two others form is no more
+    similar to a third than one of them was, so that the order of such joins does not matter, and a
+    mean that reaches the threshold has a term that does.
 
     Args:
         groups: m starting groups.
@@ -142,134 +143,149 @@ def agglomerate(
     Returns:
         (m,) labels, contiguous from 0 in order of each result's first group.
     """
-    m = len(groups)
-    founder = np.ones(m, dtype=np.bool_) if satellite is None else ~satellite
-    root = np.arange(m)
-    # What no chain of edges connects is never joined, so that each part is a problem of its own.
-    for members, first, second in _parts(m, pairs):
-        part = _Part(groups.take(members), founder[members], threshold, small_margin, cohesion)
-        root[members] = members[part.join(first, second)]
+    founder = np.ones(len(groups), dtype=np.bool_) if satellite is None else ~satellite
+    joining = _Joining(groups, founder, pairs, threshold, small_margin, cohesion)
+    root = np.arange(len(groups))
+    while (into := joining.next_round()) is not None:
+        root = into[root]
     return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
 
-def _parts(m: int, pairs: SimilarPairs) -> Iterator[tuple[NDArray[np.int64], list[int], list[int]]]:
-    """Connected parts of two vertices or more: members by number, and edges between their
-    positions, the lower one first."""
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs.first, pairs.second)), shape=(m, m))
-    count, part = connected_components(graph, directed=False)
-    order = np.argsort(part, kind="stable")
-    start = np.searchsorted(part[order], np.arange(count + 1))
-    position = np.empty(m, dtype=np.int64)
-    position[order] = np.arange(m) - start[part[order]]
-    of_pair = part[pairs.first]
-    by_part = np.argsort(of_pair, kind="stable")
-    first, second = position[pairs.first[by_part]], position[pairs.second[by_part]]
-    edge_start = np.searchsorted(of_pair[by_part], np.arange(count + 1))
-    for k in np.flatnonzero(np.diff(start) > 1).tolist():
-        edges = slice(edge_start[k], edge_start[k + 1])
-        yield order[start[k] : start[k + 1]], first[edges].tolist(), second[edges].tolist()
-
-
-class _Part:
-    """Agglomeration of groups that are its own to change."""
+class _Joining:
+    """Groups, and the edges along which they may join; joined groups go by the first of them."""
 
     def __init__(
         self,
         groups: Groups,
         founder: NDArray[np.bool_],
+        pairs: SimilarPairs,
         threshold: float,
         small_margin: float,
         cohesion: float,
     ) -> None:
         self._threshold, self._small_margin = threshold, small_margin
         self._cohesion = cohesion
-        self._sums = groups.sums  # added to in place: the part has its own
+        self._sums = groups.sums.copy()
         self._counts = groups.counts.astype(np.float64)
-        self._photos = [set(photos) for photos in groups.photos]
-        self._forbidden = [set(others) for others in groups.forbidden]
-        self._founder = founder.tolist()
-        self._version = [0] * len(groups)
-        self._near: list[set[int]] = [set() for _ in range(len(groups))]
-        self._heap: list[tuple[float, int, int, int, int]] = []
+        self._alike = likeness(self._sums, self._counts, threshold)
+        self._founder = founder.copy()
+        self._photos = {k: set(photos) for k, photos in enumerate(groups.photos) if photos}
+        self._forbidden = {k: set(others) for k, others in enumerate(groups.forbidden) if others}
+        self._bound = np.zeros(len(groups), dtype=np.bool_)
+        self._bound[[*self._photos, *self._forbidden]] = True
+        self._first, self._second = pairs.first, pairs.second
+        self._mean = pairs.similarity.astype(np.float32)
+        grown = self._counts > 1  # between two single faces the mean is their similarity
+        self._measure(np.flatnonzero(grown[pairs.first] | grown[pairs.second]))
+        self._keep(self._may_join(np.arange(len(pairs))))
 
-    def join(self, first: list[int], second: list[int]) -> NDArray[np.int64]:
-        """(m,) the first group that each is joined with, along edges."""
-        m = len(self._counts)
-        parent = np.arange(m)
-        starts: list[list[int]] = [[] for _ in range(m)]
-        for a, b in zip(first, second, strict=True):
-            starts[b].append(a)
-        for b, candidates in enumerate(starts):
-            if candidates:
-                self._meet(b, candidates)
-        for a in range(m):
-            self._queue_closest(a)
-        # Each group has its closest other in the queue. An entry whose other end has changed is
-        # an upper bound by reducibility, and looked up again when its turn comes.
-        version = self._version
-        while self._heap:
-            _, a, b, version_a, version_b = heapq.heappop(self._heap)
-            if version[a] != version_a:
-                continue
-            if version[b] != version_b:
-                self._queue_closest(a)
-                continue
-            a, b = min(a, b), max(a, b)
-            parent[b] = a
-            self._merge(a, b)
-        while not np.array_equal(parent, parent[parent]):
-            parent = parent[parent]
-        return parent
+    def next_round(self) -> NDArray[np.int64] | None:
+        """(m,) the group that each went into; None when no two may join any more."""
+        first, second = self._closest()
+        if len(first) == 0:
+            return None
+        self._join(first, second)
+        into = np.arange(len(self._counts))
+        into[second] = first
+        grown = np.zeros(len(into), dtype=np.bool_)
+        grown[first] = True
+        a, b = into[self._first], into[self._second]
+        self._first, self._second = np.minimum(a, b), np.maximum(a, b)
+        # Two that joined may have had an edge to a third each.
+        kept = self._first != self._second
+        rows = np.flatnonzero(kept & (grown[self._first] | grown[self._second]))
+        kept[rows] = False
+        key = self._first[rows] * len(into) + self._second[rows]
+        rows = rows[np.unique(key, return_index=True)[1]]
+        self._measure(rows)
+        kept[rows] = self._may_join(rows)
+        self._keep(kept)
+        return into
 
-    def _merge(self, a: int, b: int) -> None:
-        near, forbidden = self._near, self._forbidden
-        self._sums[a] += self._sums[b]
-        self._counts[a] += self._counts[b]
-        self._photos[a] |= self._photos[b]
-        self._founder[a] = True
-        self._version[a] += 1
-        self._version[b] = -1  # never matches again
-        for other in forbidden[b]:
-            forbidden[other].discard(b)
-            forbidden[other].add(a)
-        forbidden[a] |= forbidden[b]
-        for other in near[b]:
-            near[other].discard(b)
-        candidates = sorted((near[a] | near[b]) - {a, b})
-        near[a].clear()
-        near[b].clear()
-        if candidates:
-            self._meet(a, candidates)
-            self._queue_closest(a)
-
-    def _means_with(self, a: int, others: list[int]) -> NDArray[np.float64]:
-        counts = self._counts
-        return np.asarray(self._sums[others] @ self._sums[a] / (counts[others] * counts[a]))
-
-    def _meet(self, a: int, candidates: list[int]) -> None:
-        """Keep the candidates near ``a`` that are close and compatible."""
-        near, photos, founder = self._near, self._photos, self._founder
-        for b, mean in zip(candidates, self._means_with(a, candidates).tolist(), strict=True):
-            barred = b in self._forbidden[a] or not photos[a].isdisjoint(photos[b])
-            if mean < self._threshold or barred or not (founder[a] or founder[b]):
-                near[b].discard(a)
-            else:
-                near[a].add(b)
-                near[b].add(a)
-
-    def _queue_closest(self, a: int) -> None:
-        """Queue the closest group that ``a`` may be joined with now."""
-        if not self._near[a]:
-            return
-        others = sorted(self._near[a])
-        means = self._means_with(a, others)
-        size = 1 / self._counts[others] + 1 / self._counts[a]
-        needed = self._threshold + self._small_margin * size / 2
+    def _closest(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The edges between groups that are each other's closest, of those that may join now."""
+        first, second, mean, counts = self._first, self._second, self._mean, self._counts
+        needed = self._threshold + self._small_margin * (1 / counts[first] + 1 / counts[second]) / 2
         if self._cohesion:
-            both = likeness(self._sums[[a, *others]], self._counts[[a, *others]], self._threshold)
-            needed = np.maximum(needed, self._cohesion * np.minimum(both[1:], both[0]))
-        means[means < needed] = -np.inf
-        best = int(np.argmax(means))
-        if means[best] > -np.inf:
-            b, version = others[best], self._version
-            heapq.heappush(self._heap, (-float(means[best]), a, b, version[a], version[b]))
+            looser = np.minimum(self._alike[first], self._alike[second])
+            needed = np.maximum(needed, self._cohesion * looser)
+        near = mean >= needed
+        first, second, mean = first[near], second[near], mean[near]
+        best = np.full(len(counts), -np.inf, dtype=np.float32)
+        np.maximum.at(best, first, mean)
+        np.maximum.at(best, second, mean)
+        mutual = (mean == best[first]) & (mean == best[second])
+        return _disjoint(len(counts), first[mutual], second[mutual])
+
+    def _join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
+        self._sums[first] += self._sums[second]
+        self._counts[first] += self._counts[second]
+        self._alike[first] = likeness(self._sums[first], self._counts[first], self._threshold)
+        self._founder[first] = True
+        bound = self._bound[second]
+        self._bound[first] |= bound
+        for a, b in zip(first[bound].tolist(), second[bound].tolist(), strict=True):
+            self._photos[a] = _united(self._photos.get(a, set()), self._photos.pop(b, set()))
+            barred = self._forbidden.pop(b, set())
+            for other in barred:
+                self._forbidden[other].discard(b)
+                self._forbidden[other].add(a)
+            self._forbidden[a] = _united(self._forbidden.get(a, set()), barred)
+
+    def _measure(self, rows: NDArray[np.int64]) -> None:
+        """Compute the means of these edges."""
+        for start in range(0, len(rows), _EDGES):
+            some = rows[start : start + _EDGES]
+            a, b = self._first[some], self._second[some]
+            dots = np.einsum("ij,ij->i", self._sums[a], self._sums[b])
+            self._mean[some] = dots / (self._counts[a] * self._counts[b])
+
+    def _may_join(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the groups of these edges are close enough to be looked at, and compatible."""
+        first, second = self._first[rows], self._second[rows]
+        may = self._mean[rows] >= self._threshold
+        may &= self._founder[first] | self._founder[second]
+        bound = np.flatnonzero(may & self._bound[first] & self._bound[second])
+        none: set[int] = set()
+        may[bound] = [
+            b not in self._forbidden.get(a, none)
+            and self._photos.get(a, none).isdisjoint(self._photos.get(b, none))
+            for a, b in zip(first[bound].tolist(), second[bound].tolist(), strict=True)
+        ]
+        return may
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        self._first, self._second = self._first[kept], self._second[kept]
+        self._mean = self._mean[kept]
+
+
+def _united(one: set[int], other: set[int]) -> set[int]:
+    """The union, made in place of the larger set."""
+    large, small = (one, other) if len(one) >= len(other) else (other, one)
+    large |= small
+    return large
+
+
+def _disjoint(
+    m: int, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of edges between ``m`` groups those that share no end with an earlier one that was taken.
+
+    >>> first, second = _disjoint(5, np.array([0, 1, 2, 3]), np.array([1, 2, 3, 4]))
+    >>> first.tolist(), second.tolist()
+    ([0, 2], [1, 3])
+    """
+    taken = [np.empty((2, 0), dtype=np.int64)]
+    while len(first):
+        number = np.arange(len(first))
+        earliest = np.full(m, len(first))
+        np.minimum.at(earliest, first, number)
+        np.minimum.at(earliest, second, number)
+        take = (earliest[first] == number) & (earliest[second] == number)
+        taken.append(np.stack([first[take], second[take]]))
+        free = np.ones(m, dtype=np.bool_)
+        free[taken[-1]] = False
+        left = free[first] & free[second]
+        first, second = first[left], second[left]
+    a, b = np.concatenate(taken, axis=1)
+    return a, b

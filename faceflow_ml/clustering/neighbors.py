@@ -104,13 +104,15 @@ class _Collector:
         ``block`` is not used again by the caller.
         """
         keep = block >= self._floor
-        keep[rows[:, None] == columns] = False
-        for row in np.flatnonzero(keep.sum(axis=1) > self._limit).tolist():
+        # One more than the limit, since a vector may meet itself.
+        for row in np.flatnonzero(np.count_nonzero(keep, axis=1) > self._limit + 1).tolist():
             among = np.flatnonzero(keep[row])
-            best = np.argpartition(-block[row, among], self._limit - 1)[: self._limit]
+            best = np.argpartition(-block[row, among], self._limit)[: self._limit + 1]
             keep[row] = False
             keep[row, among[best]] = True
-        i, j = np.nonzero(keep)
+        i, j = np.divmod(np.flatnonzero(keep), len(columns))
+        other = rows[i] != columns[j]
+        i, j = i[other], j[other]
         self._rows.append(rows[i].astype(np.int32))
         self._columns.append(columns[j].astype(np.int32))
         self._similarities.append(block[i, j])

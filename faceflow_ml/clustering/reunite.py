@@ -52,10 +52,9 @@ def reunite(
         looser = np.minimum(alike[edges.first], alike[edges.second])
         one_person = means >= np.maximum(threshold, cohesion * looser)
         changed: set[int] = set()
-        for edge in np.lexsort((edges.second, edges.first, -means)).tolist():
+        order = np.lexsort((edges.second, edges.first, -means))
+        for edge in order[one_person[order]].tolist():
             a, b = int(edges.first[edge]), int(edges.second[edge])
-            if not one_person[edge]:
-                continue
             shared = groups.photos[a] & groups.photos[b]
             few = 0 < len(shared) <= MAX_CONFLICT_SHARE * min(counts[a], counts[b])
             if not few or b in groups.forbidden[a] or changed & {a, b}:
