@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.config import PipelineConfig, load_pipeline_config
 from pipelines.local.execute import Home
+from tests.pipelines.deploying import Place
 from tests.pipelines.small import home
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +57,17 @@ def make_home(tmp_path: Path) -> Callable[..., Home]:
     """What small executions run with; ``code`` stands for the version of the programs."""
 
     return partial(home, tmp_path)
+
+
+@pytest.fixture
+def make_place(local_root: Path) -> Iterator[Callable[..., Place]]:
+    """A place to deploy in, with overrides of the configuration; its servers are stopped."""
+    places: list[Place] = []
+
+    def make(*words: str) -> Place:
+        places.append(Place(local_root, *words))
+        return places[-1]
+
+    yield make
+    for place in places:
+        place.deployer.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,90 +16,12 @@ from mlflow import MlflowClient
 from faceflow_ml import FaceDetector, FaceEmbedder
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.reports import update_manifest
-from faceflow_ml.inference.pretrained import Manifest, ModelEntry, read_manifest
+from faceflow_ml.inference.pretrained import Manifest, read_manifest
 from pipelines.archives import pack
-from pipelines.config import PipelineConfig, load_pipeline_config
-from pipelines.deployment.local import LocalDeployer
 from pipelines.deployment.weights import keep_weights, merge_weights
 from pipelines.mlflow_registry import CHALLENGER, PREVIOUS, MlflowRegistry
-from pipelines.registry import PENDING, REJECTED, Version
-from tests.pipelines.conftest import CONFIGS
-
-SERVER = Path(__file__).with_name("fake_server.py")
-GROUP = "faceflow-embedder"
-
-
-class Place:
-    """A registry, a deployer, and models that are made up."""
-
-    def __init__(self, root: Path, config: PipelineConfig) -> None:
-        self.root = root
-        self.config = config
-        self.registry = MlflowRegistry(config.tracking_uri(), config.artifacts())
-        self.said: list[str] = []
-        self.deployer = LocalDeployer(config, notice=self.said.append)
-
-    def register(self, contract_id: str, model: dict[str, Any] | None = None) -> Version:
-        folder = self.root / "made"
-        folder.mkdir(exist_ok=True)
-        document = {"contract_id": contract_id, **(model or {})}
-        (folder / "fake.json").write_text(json.dumps(document))
-        (folder / "model.onnx").write_text(contract_id)
-        entry = ModelEntry(
-            file="model.onnx",
-            sha256="0" * 64,
-            architecture="fake",
-            contract_id=contract_id,
-            preprocessing={},
-        )
-        manifest = Manifest(
-            version=1, models={"embedder": {"fake": entry}}, default={"embedder": "fake"}
-        )
-        (folder / "manifest.json").write_text(manifest.model_dump_json())
-        pack(folder, self.root / "made.tar.gz")
-        return self.registry.register(
-            GROUP,
-            self.root / "made.tar.gz",
-            key=contract_id,
-            model_data_url=f"s3://bucket/{contract_id}/model.tar.gz",
-            status=PENDING,
-            properties={"contract_id": contract_id},
-            evaluation={"metrics": {"roc_auc": 0.9, "tar": {"value": 0.5}}},
-            card="{}",
-            experiment="tests",
-        )
-
-    def champion(self) -> str:
-        found = self.registry.champion(GROUP)
-        assert found is not None
-        return found.contract_id
-
-
-@pytest.fixture
-def make_place(local_root: Path) -> Iterator[Callable[..., Place]]:
-    places: list[Place] = []
-
-    def make(*words: str) -> Place:
-        overrides = [
-            f"local.root={local_root}",
-            f"deploy.servers.embedder.command={json.dumps([sys.executable, str(SERVER)])}",
-            "deploy.servers.embedder.shadow_images=4",
-            *words,
-        ]
-        place = Place(local_root, load_pipeline_config(CONFIGS / "debug.yaml", overrides))
-        places.append(place)
-        return place
-
-    yield make
-    for place in places:
-        place.deployer.stop()
-
-
-def answers(url: str) -> str:
-    from pipelines.deployment.servers import Server
-
-    server = Server(0, 0, int(url.rpartition(":")[2]))
-    return str(server.invoke(b"image", "image/jpeg")["contract_id"])
+from pipelines.registry import PENDING, REJECTED
+from tests.pipelines.deploying import GROUP, Place, answers
 
 
 def test_the_first_model_is_deployed_when_it_is_approved(make_place: Callable[..., Place]) -> None:
