@@ -11,8 +11,6 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
 
 from faceflow_ml.clustering.neighbors import SimilarPairs
 
@@ -26,6 +24,9 @@ def dbscan(n: int, pairs: SimilarPairs, threshold: float) -> NDArray[np.int64]:
     People with two faces count, so every vector with a neighbour is a core point, and the clusters
     are the connected components.
     """
+    from scipy.sparse import coo_array  # what the default needs not is not loaded for it
+    from scipy.sparse.csgraph import connected_components
+
     near = pairs.above(threshold)
     graph = coo_array((np.ones(len(near)), (near.first, near.second)), shape=(n, n))
     labels = connected_components(graph, directed=False)[1].astype(np.int64)
@@ -37,6 +38,8 @@ def chinese_whispers(n: int, pairs: SimilarPairs, threshold: float) -> NDArray[n
 
     Neighbours weigh by similarity; rounds visit the vectors in a random order of fixed seed.
     """
+    from scipy.sparse import csr_array
+
     near = pairs.above(max(threshold, 0.0))
     rows = np.concatenate([near.first, near.second])
     columns = np.concatenate([near.second, near.first])

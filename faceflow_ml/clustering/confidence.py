@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from faceflow_ml.clustering.batch import checked_vectors
 
 FloatArray = NDArray[np.float64]
+_ROWS = 1024  # faces compared with all groups at a time
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,11 @@ def _closest_other(
     """(f,) greatest mean cosine of each face with a group that is not its own; 0 for none."""
     if len(sizes) < 2:
         return np.zeros(len(own))
-    index = faiss.IndexFlatIP(sums.shape[1])
-    index.add(np.asarray(sums / sizes[:, None], dtype=np.float32))
-    similarity, group = index.search(chosen, 2)
-    other = np.where(group[:, 0] == own, similarity[:, 1], similarity[:, 0])
-    return other.astype(np.float64)
+    means = np.asarray(sums / sizes[:, None], dtype=np.float32)
+    closest = np.empty(len(own))
+    for start in range(0, len(own), _ROWS):
+        rows = np.arange(start, min(start + _ROWS, len(own)))
+        cosine = chosen[rows] @ means.T
+        cosine[rows - start, own[rows]] = -np.inf
+        closest[rows] = cosine.max(axis=1)
+    return closest

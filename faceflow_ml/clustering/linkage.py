@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from faceflow_ml.clustering.constraints import Constraints
 from faceflow_ml.clustering.neighbors import SimilarPairs
@@ -90,13 +89,22 @@ EVIDENCE = 3.0
 one moment are no measure of how alike a person's faces are."""
 _EDGES = 65_536
 """Edges that are measured at a time."""
+_GROUPS = 16_384
+"""Groups that are added up at a time."""
 
 
 def _add_rows(rows: NDArray[np.float32], labels: NDArray[np.int64], m: int) -> NDArray[np.float32]:
-    """(m, d) sums of the rows of equal label."""
-    n = len(rows)
-    adder = csr_array((np.ones(n, np.float32), (labels, np.arange(n))), shape=(m, n))
-    return np.asarray(adder @ rows, dtype=np.float32)
+    """(m, d) sums of the rows of equal label; every label has one."""
+    order = np.argsort(labels, kind="stable")
+    start = np.searchsorted(labels[order], np.arange(m))
+    sums = np.empty((m, rows.shape[1]), dtype=np.float32)
+    for first in range(0, m, _GROUPS):
+        last = min(first + _GROUPS, m)
+        begin, end = start[first], start[last] if last < m else len(order)
+        np.add.reduceat(
+            rows[order[begin:end]], start[first:last] - begin, axis=0, out=sums[first:last]
+        )
+    return sums
 
 
 def likeness(

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from faceflow_ml import cluster_faces
 from faceflow_ml.clustering import batch, cells, neighbors
-from faceflow_ml.clustering.density import density_clusters
+from faceflow_ml.clustering.density import _spanning_forest, density_clusters
 from faceflow_ml.clustering.neighbors import SimilarPairs, similar_pairs
 from faceflow_ml.clustering.sharded import cluster_sharded
 from faceflow_ml.evaluation.clustering import bcubed
@@ -56,6 +58,25 @@ def test_leaves_are_those_of_the_hdbscan_package(seed: int, n: int, cosine: floa
     )
     labels = model.fit(far).labels_
     assert partition(found) == partition(np.where(labels == labels[n], -1, labels)[:n])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**16), st.integers(1, 60), st.integers(0, 200))
+def test_spanning_forest_is_as_heavy_as_scipys(seed: int, n: int, edges: int) -> None:
+    rng = np.random.default_rng(seed)
+    ends = np.unique(np.sort(rng.integers(0, n, (edges, 2)), axis=1), axis=0)
+    ends = ends[ends[:, 0] < ends[:, 1]]
+    # Few values, so that many are equal.
+    similarity = (rng.integers(1, 6, len(ends)) / 8).astype(np.float32)
+    pairs = SimilarPairs(ends[:, 0], ends[:, 1], similarity)
+    found = _spanning_forest(n, pairs)
+    graph = coo_array((1 - similarity.astype(np.float64), tuple(ends.T)), shape=(n, n))
+    expected = minimum_spanning_tree(graph.tocsr())
+    assert (1 - similarity[found]).sum() == pytest.approx(expected.sum())
+    kept = coo_array((np.ones(len(found)), tuple(ends[found].T)), shape=(n, n))
+    trees, parts = (connected_components(g, directed=False)[0] for g in (kept, graph))
+    assert trees == parts == n - len(found)
+    assert (np.diff(similarity[found]) <= 0).all()
 
 
 def test_density_of_nothing_and_of_a_chain() -> None:
