@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.evaluation.reports import now
 from pipelines.definition.check import all_steps
 from pipelines.local.cache import StepCache
@@ -205,12 +205,12 @@ def merge_parameters(definition: dict[str, Any], given: Mapping[str, str]) -> di
     """The parameters of an execution: ``given`` as text, read by their types, over the defaults.
 
     Raises:
-        FaceFlowError: an unknown parameter, one without a value, or a value of another type.
+        ConfigError: an unknown parameter, one without a value, or a value of another type.
     """
     declared = {parameter["Name"]: parameter for parameter in definition["Parameters"]}
     unknown = set(given) - set(declared)
     if unknown:
-        raise FaceFlowError(
+        raise ConfigError(
             f"no parameter {', '.join(sorted(unknown))}; there are: {', '.join(declared)}"
         )
     merged = {}
@@ -220,7 +220,7 @@ def merge_parameters(definition: dict[str, Any], given: Mapping[str, str]) -> di
         elif "DefaultValue" in parameter:
             merged[name] = parameter["DefaultValue"]
         else:
-            raise FaceFlowError(f"parameter {name} needs a value")
+            raise ConfigError(f"parameter {name} needs a value")
     return merged
 
 
@@ -228,7 +228,7 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
     name, kind = parameter["Name"], parameter["Type"]
     allowed = parameter.get("EnumValues")
     if allowed and text not in allowed:
-        raise FaceFlowError(f"parameter {name} is one of {', '.join(allowed)}, not {text!r}")
+        raise ConfigError(f"parameter {name} is one of {', '.join(allowed)}, not {text!r}")
     if kind == "String":
         return text
     try:
@@ -241,7 +241,7 @@ def _typed(parameter: Mapping[str, Any], text: str) -> Any:
         "Boolean": (bool,),
     }
     if not isinstance(value, types[kind]) or (isinstance(value, bool) and kind != "Boolean"):
-        raise FaceFlowError(f"parameter {name} is of type {kind}, got {text!r}")
+        raise ConfigError(f"parameter {name} is of type {kind}, got {text!r}")
     return value
 
 

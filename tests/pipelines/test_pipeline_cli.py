@@ -99,9 +99,7 @@ def test_parameters_are_read_by_their_types(name: str, text: str, value: object)
     ],
 )
 def test_a_wrong_parameter_is_named(name: str, text: str, reason: str) -> None:
-    from faceflow_ml.errors import FaceFlowError
-
-    with pytest.raises(FaceFlowError, match=reason):
+    with pytest.raises(ConfigError, match=reason):
         merge_parameters(PARAMETERS, {name: text})
 
 
