@@ -9,7 +9,7 @@ import typer
 
 from faceflow_ml.cli._common import emit_json, say
 from faceflow_ml.cli._options import DATA, Detector, Embedder, Json, Page
-from faceflow_ml.errors import ConfigError
+from faceflow_ml.errors import ConfigError, FaceFlowError
 
 PICTURES = "images"
 
@@ -146,6 +146,61 @@ def scale(
         emit_json(plain(result))
     else:
         typer.echo(page)
+
+
+@app.command(
+    epilog="Example: faceflow-ml bench ablations configs/ablations/detector.yaml "
+    "--out docs/ablations.md"
+)
+def ablations(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="YAML: base, seeds, variants; configs/ablations.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values that override the base's."),
+    ] = None,
+    out: Page = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Research photos, in place of those that the base names."),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option(help="Train what is not finished; else only write what is.")
+    ] = True,
+    json_output: Json = False,
+) -> None:
+    """Train variants of the detector's configuration, and measure what each change does.
+
+    The same command goes on after a kill, and trains nothing twice. With --out, FILE is written
+    anew after each training. All are recorded in MLflow, nested in one run.
+    """
+    from faceflow_ml.benchmark.ablations_page import render_ablations
+    from faceflow_ml.benchmark.ablations_run import Ablations, keep_page, run_ablations
+    from faceflow_ml.evaluation.reports import plain
+    from faceflow_ml.files import atomic_write_text
+
+    def write(result: Ablations) -> None:
+        if out is not None:
+            atomic_write_text(out, render_ablations(result))
+
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"{data}: no such folder")
+    result = run_ablations(file, overrides or (), data=data, train=train, on_result=write, say=say)
+    write(result)
+    page = render_ablations(result)
+    if train:
+        keep_page(result, page)
+    if out is not None:
+        say(f"Written: {out}")
+    if json_output:
+        plan, base = (part.model_dump(mode="json") for part in (result.plan, result.base))
+        emit_json({**plain(result), "plan": plan, "base": base})
+    else:
+        typer.echo(page)
+    if result.failures:
+        names = ", ".join(failure.trial for failure in result.failures)
+        raise FaceFlowError(f"{len(result.failures)} trainings failed: {names}")
 
 
 def _research(data: Path | None) -> Path | None:
