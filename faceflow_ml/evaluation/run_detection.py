@@ -27,6 +27,8 @@ from faceflow_ml.inference.detector import FaceDetector
 SCORE_FLOOR = 0.02
 """Detections below this are of no use at any threshold that someone would choose."""
 IOU = 0.5
+MISPLACED_IOU = 0.2
+"""A false positive that overlaps a face by this much found a face, and misplaced its box."""
 SIZE_EDGES = (0, 16, 32, 64, 128)
 """Lower bounds of the size classes, in pixels: the square root of the area of the box."""
 _BATCH = 8
@@ -60,6 +62,8 @@ class SizeRecall:
 class DetectorMetrics:
     """Measures of a detector at IoU 0.5; recalls and precisions in [0, 1].
 
+    misplaced_at_0_1_fp_per_image: of the false positives that are allowed there, the share whose
+        box overlaps a face by `MISPLACED_IOU` or more; None if there are none.
     at_threshold: at the detector's own score threshold; best_f1: where F1 is highest.
     landmark_error_median: mean distance of the five landmarks over the eye distance, its median
         over the ``landmark_faces`` that are found at one false positive an image and whose
@@ -77,6 +81,7 @@ class DetectorMetrics:
     recall_at_0_1_fp_per_image: float
     score_at_1_fp_per_image: float
     score_at_0_1_fp_per_image: float
+    misplaced_at_0_1_fp_per_image: float | None
     at_threshold: OperatingPoint
     best_f1: OperatingPoint
     landmark_error_median: float | None
@@ -131,6 +136,7 @@ def detector_metrics(
     """All measures; ``score_threshold`` is the detector's own."""
     images = matched.image_count
     one_per_image = score_at_false_positives(matched, images)
+    one_in_ten = score_at_false_positives(matched, images / 10)
     landmarks_known = np.isfinite(matched.landmark_errors) & (matched.scores >= one_per_image)
     error = median_landmark_error(matched, min_score=one_per_image)
     return DetectorMetrics(
@@ -144,7 +150,8 @@ def detector_metrics(
         recall_at_1_fp_per_image=recall_at_false_positives(matched, images),
         recall_at_0_1_fp_per_image=recall_at_false_positives(matched, images / 10),
         score_at_1_fp_per_image=one_per_image,
-        score_at_0_1_fp_per_image=score_at_false_positives(matched, images / 10),
+        score_at_0_1_fp_per_image=one_in_ten,
+        misplaced_at_0_1_fp_per_image=misplaced_share(found, truth, one_in_ten),
         at_threshold=operating_point(matched, score_threshold),
         best_f1=operating_point(matched, best_f1_score(matched)),
         landmark_error_median=error if np.isfinite(error) else None,
@@ -169,6 +176,20 @@ def operating_point(matched: MatchedDetections, score_threshold: float) -> Opera
         recall=hits / max(1, matched.faces),
         false_positives_per_image=(len(kept) - hits) / max(1, matched.image_count),
     )
+
+
+def misplaced_share(
+    found: Sequence[ImageDetections], truth: Sequence[ImageTruth], score_threshold: float
+) -> float | None:
+    """The share of the false positives at a score threshold (keep at or above) that overlap a
+    face: those that are none any more at an IoU of `MISPLACED_IOU`. None without any."""
+    strict, loose = (
+        int((~matched.hits[matched.scores >= score_threshold]).sum())
+        for matched in (
+            match_detections(found, truth, iou_threshold=iou) for iou in (IOU, MISPLACED_IOU)
+        )
+    )
+    return (strict - loose) / strict if strict else None
 
 
 def best_f1_score(matched: MatchedDetections) -> float:

@@ -22,6 +22,7 @@ Row = tuple[str, str]
 def detector_rows(m: DetectorMetrics) -> list[Row]:
     """A detector's measures."""
     error, own = m.landmark_error_median, m.at_threshold
+    misplaced = m.misplaced_at_0_1_fp_per_image
     sizes = ", ".join(f"{_size(s)} {s.found}/{s.faces}" for s in m.by_size)
     return [
         ("photos, faces", f"{m.photos}, {m.faces}"),
@@ -31,6 +32,10 @@ def detector_rows(m: DetectorMetrics) -> list[Row]:
         ("recall at 1000 false positives", f"{m.recall_at_1000_fp:.4f}"),
         ("recall at 1 false positive an image", f"{m.recall_at_1_fp_per_image:.4f}"),
         ("recall at 0.1 false positives an image", f"{m.recall_at_0_1_fp_per_image:.4f}"),
+        (
+            "of those false positives, boxes of a face by IoU 0.2 to 0.5",
+            "none" if misplaced is None else f"{misplaced:.1%}",
+        ),
         (
             f"precision, recall at score {own.score_threshold:.3f}",
             f"{own.precision:.4f}, {own.recall:.4f}",

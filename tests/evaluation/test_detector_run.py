@@ -21,6 +21,7 @@ from faceflow_ml.evaluation.photo_sources import read_labelled_photos
 from faceflow_ml.evaluation.run_detection import (
     DetectorRun,
     best_f1_score,
+    misplaced_share,
     recall_by_size,
     run_detector,
     worst_cases,
@@ -76,6 +77,24 @@ def test_measures_by_hand(run: DetectorRun) -> None:
         (64, 4, 3),  # 120 px
         (128, 0, 0),
     ]
+
+
+def test_false_positives_that_are_misplaced() -> None:
+    def boxes(*lefts: float) -> np.ndarray:
+        return np.float32([[x, 0, x + 10, 10] for x in lefts])
+
+    truth = [ImageTruth(boxes(0, 50), np.full((2, 5, 2), np.nan, np.float32), np.zeros(2, bool))]
+    # A hit, one moved by 4 of 10 px (IoU 0.43), one beside everything, and a poor one.
+    found = [
+        ImageDetections(
+            boxes(0, 54, 80, 90),
+            np.float32([0.9, 0.8, 0.7, 0.1]),
+            np.zeros((4, 5, 2), np.float32),
+        )
+    ]
+    assert misplaced_share(found, truth, 0.5) == 0.5
+    assert misplaced_share(found, truth, 0.85) is None
+    assert misplaced_share(found, truth, 0.0) == pytest.approx(1 / 3)
 
 
 def test_no_landmark_error_without_known_landmarks(detector: FaceDetector, toy_photos: Any) -> None:
