@@ -37,6 +37,7 @@ class Place:
         self.deployer = LocalDeployer(config, notice=self.said.append)
 
     def register(self, contract_id: str, model: dict[str, Any] | None = None) -> Version:
+        """A version for the fake server, which answers as ``model`` says."""
         folder = self.root / "made"
         folder.mkdir(exist_ok=True)
         document = {"contract_id": contract_id, **(model or {})}
@@ -54,9 +55,13 @@ class Place:
         )
         (folder / "manifest.json").write_text(manifest.model_dump_json())
         pack(folder, self.root / "made.tar.gz")
+        return self.register_archive(contract_id, self.root / "made.tar.gz")
+
+    def register_archive(self, contract_id: str, archive: Path) -> Version:
+        """A version of a ``model.tar.gz``."""
         return self.registry.register(
             GROUP,
-            self.root / "made.tar.gz",
+            archive,
             key=contract_id,
             model_data_url=f"s3://bucket/{contract_id}/model.tar.gz",
             status=PENDING,
