@@ -220,8 +220,10 @@ def _outcome(result: Any, deployed: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _line(item: dict[str, Any]) -> str:
-    return f"{item['kind']}: version {item['version']}, contract {item['contract_id']}, " + str(
-        item["endpoint"]
+    done = f", {item['action']}" if "action" in item else ""
+    return (
+        f"{item['kind']}: version {item['version']}, contract {item['contract_id']}, "
+        f"{item['endpoint']}{done}"
     )
 
 

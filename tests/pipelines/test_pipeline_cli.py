@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from faceflow_ml.errors import ConfigError
 from pipelines.deployment.events import CONFIG_VARIABLE, handler
 from pipelines.local.execute import merge_parameters
 from tests.pipelines.conftest import CONFIGS
+from tests.pipelines.deploying import Place
 
 DEBUG = str(CONFIGS / "debug.yaml")
 
@@ -61,6 +63,14 @@ def test_nothing_is_deployed_yet(local_root: Path) -> None:
     assert refused.exit_code == 1
     assert "no earlier version" in " ".join(refused.stderr.split())
     assert refused.stdout == ""
+
+
+def test_a_deployment_says_what_it_came_to(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    place.register("a" * 16)
+    words = ["pipeline", "deploy", "--kind", "embedder", "--approve", "--config", DEBUG]
+    said = [CliRunner().invoke(app, [*words, *place.words]).stderr.split() for _ in range(2)]
+    assert [line[-1] for line in said] == ["created", "unchanged"]
 
 
 def test_without_credentials_sagemaker_is_a_failure_not_a_crash(
