@@ -90,8 +90,8 @@ def _how(ablations: Ablations) -> str:
         f"{steps} steps of {data.batch_size} crops of {data.size} px. That is a small part of what "
         "the shipped detector had: it tells what helps early, not where each would end. The "
         "weights measured are the last, averaged where averaging is on. The detector is measured "
-        "alone, in PyTorch and without refiner and aligner, on photos that no training saw and "
-        "that nothing was chosen on.\n"
+        f"alone, in PyTorch and without refiner and aligner, on photos of {data.val_size} px that "
+        "no training saw and that nothing was chosen on.\n"
     )
 
 

@@ -69,7 +69,7 @@ def run_trial(trial: Trial, samples: Sequence[DetectionSample], measured: DataUs
     """Train, or go on with what a killed process left, and measure.
 
     The weights measured are those that inference would use: the average where there is one. The
-    detector is measured alone, without a refiner and an aligner.
+    detector is measured alone, without a refiner and an aligner, on photos of ``data.val_size``.
 
     Raises:
         FaceFlowError: the data are missing or malformed, or the loss became NaN.
@@ -92,7 +92,7 @@ def run_trial(trial: Trial, samples: Sequence[DetectionSample], measured: DataUs
         seconds=round(seconds, 1),
         architecture=config["model"]["name"],
         parameters=sum(parameter.numel() for parameter in graph.parameters()),
-        metrics=run_detector(_GraphDetector(graph), samples).metrics,
+        metrics=run_detector(_GraphDetector(graph, trial.config.data.val_size), samples).metrics,
         mlflow_run=memory.read_text(encoding="utf-8").strip() if memory.is_file() else None,
     )
     atomic_write_bytes(trial.folder / RESULT, _RESULT.dump_json(result, indent=2))
@@ -111,11 +111,14 @@ class _GraphSession(Session):
 
 
 class _GraphDetector(FaceDetector):
-    """The detector that an export would be, alone and on the default settings, without exporting:
-    that takes as long as a short training does, and is checked elsewhere to change nothing."""
+    """The detector that an export would be, alone, without exporting: that takes as long as a
+    short training does, and is checked elsewhere to change nothing.
 
-    def __init__(self, graph: nn.Module) -> None:
-        self._preprocessing = DetectorPreprocessing()
+    side: the longest side of a photo is brought to it.
+    """
+
+    def __init__(self, graph: nn.Module, side: int) -> None:
+        self._preprocessing = DetectorPreprocessing(max_side=side, min_side=side)
         self._session = _GraphSession(graph)
         self._refiner = None
         self._aligner = None
