@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pair = tuple[int, int]
+_NONE: frozenset[int] = frozenset()
 
 
 class UnionFind:
@@ -76,7 +77,10 @@ class Constraints:
         return Constraints(
             unit=np.array([number[u] for u in old.tolist()], dtype=np.int64),
             photos=tuple(self.photos[u] for u in kept),
-            forbidden=tuple(frozenset(number[o] for o in self.forbidden[u]) for u in kept),
+            forbidden=tuple(
+                frozenset(number[o] for o in self.forbidden[u]) if self.forbidden[u] else _NONE
+                for u in kept
+            ),
         )
 
 
@@ -132,10 +136,14 @@ def resolve_constraints(
     >>> resolved.unit.tolist(), [sorted(f) for f in resolved.forbidden]
     ([0, 0, 0, 1], [[1], [0]])
     """
-    sets = UnionFind(n)
-    for i, j in check_pairs(must_link, n, "must_link"):
-        sets.union(i, j)
-    unit = sets.labels()
+    linked = check_pairs(must_link, n, "must_link")
+    if linked:
+        sets = UnionFind(n)
+        for i, j in linked:
+            sets.union(i, j)
+        unit = sets.labels()
+    else:
+        unit = np.arange(n, dtype=np.int64)
     count = int(unit.max()) + 1 if n else 0
 
     forbidden: dict[int, set[int]] = {}
@@ -152,6 +160,6 @@ def resolve_constraints(
             in_photos.setdefault(int(unit[face]), set()).add(int(photos[face]))
     return Constraints(
         unit=unit,
-        photos=tuple(frozenset(in_photos.get(a, ())) for a in range(count)),
-        forbidden=tuple(frozenset(forbidden.get(a, ())) for a in range(count)),
+        photos=tuple(frozenset(in_photos[a]) if a in in_photos else _NONE for a in range(count)),
+        forbidden=tuple(frozenset(forbidden[a]) if a in forbidden else _NONE for a in range(count)),
     )
