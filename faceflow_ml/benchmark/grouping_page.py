@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from faceflow_ml.benchmark.grouping import CandidateResult, GroupingComparison, Spread
 from faceflow_ml.benchmark.markdown import table
-from faceflow_ml.evaluation.grouping_confidence import ConfidenceQuality, Reliability
+from faceflow_ml.evaluation.grouping_confidence import ConfidenceQuality
+from faceflow_ml.evaluation.reliability import Reliability
 from faceflow_ml.evaluation.reports import DataUsed, Environment, ModelUsed
 
 

@@ -74,7 +74,8 @@ class OwnDetector:
     """This project's detector as one of the peers."""
 
     def __init__(self, detector: str | None) -> None:
-        self._detector = FaceDetector.from_pretrained(detector, threads=1)
+        # Peers' scores are their networks', too; calibration keeps their order.
+        self._detector = FaceDetector.from_pretrained(detector, threads=1).uncalibrated()
 
     def detect(self, image: ImageArray) -> ImageDetections:
         faces = self._detector.detect(image, score_threshold=SCORE_FLOOR)

@@ -291,8 +291,9 @@ def calibrate(
 ) -> None:
     """Thresholds and ranges that the models need, from validation splits.
 
-    The detector's score threshold allows one false positive in ten photos; the embedder's match
-    threshold groups random piles of people best, and the confidence of groups is fitted on them.
+    The detector's scores become probabilities, and its score threshold allows one false positive
+    in ten photos; the embedder's match threshold groups random piles of people best, and the
+    confidence of groups is fitted on them.
     """
     from faceflow_ml.evaluation.calibration import calibrate_detector, calibrate_embedder
     from faceflow_ml.evaluation.data_used import samples_used
@@ -313,7 +314,7 @@ def calibrate(
         found = run_detector(finder, photos, on_done=bar.advance)
     with progress("Faces", len(people)) as bar:
         faces = run_identities(model, people, on_done=bar.advance)
-    for_detector = calibrate_detector(found.matched)
+    for_detector = calibrate_detector(found)
     for_embedder, trials = calibrate_embedder(faces.vectors, faces.norms, faces.labels)
     report = make_report(
         "calibration",

@@ -15,14 +15,20 @@ from numpy.typing import NDArray
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.evaluation.clustering import bcubed
-from faceflow_ml.evaluation.detection import MatchedDetections, score_at_false_positives
-from faceflow_ml.evaluation.grouping_confidence import fit_confidence, group_piles
+from faceflow_ml.evaluation.detection import score_at_false_positives
+from faceflow_ml.evaluation.grouping_confidence import fit_confidence, fit_logistic, group_piles
 from faceflow_ml.evaluation.piles import draw_piles
+from faceflow_ml.evaluation.run_detection import DetectorRun
 from faceflow_ml.evaluation.verification import all_pair_scores, threshold_at_far
+from faceflow_ml.inference.scores import ScoreCalibration, log_odds
 
 FALSE_POSITIVES_PER_IMAGE = 0.1
 """One false face in ten photos: recall is still close to its most, and a false face rarely finds
 another one to make a group with."""
+
+STEEPEST = 4.0
+"""Slope up to which scores become probabilities: float32 would not keep the order of those near 1
+under a steeper one, which only few detections would ask for."""
 
 PILES = 18
 """Piles that thresholds are tried on."""
@@ -37,9 +43,20 @@ TOLERANCE = 0.005
 
 @dataclass(frozen=True)
 class DetectorCalibration:
-    """``score_threshold``: detections at or above it are faces, in [0, 1]."""
+    """How to read a detector's scores.
+
+    score_threshold: detections at or above it are faces, in [0, 1].
+    score_slope, score_shift: of the `ScoreCalibration` by which scores are probabilities.
+    """
 
     score_threshold: float
+    score_slope: float
+    score_shift: float
+
+    @property
+    def scores(self) -> ScoreCalibration:
+        """The curve from the networks' scores to probabilities."""
+        return ScoreCalibration(self.score_slope, self.score_shift)
 
 
 @dataclass(frozen=True)
@@ -75,11 +92,22 @@ class ThresholdTrial:
     bcubed_f1: float
 
 
-def calibrate_detector(matched: MatchedDetections) -> DetectorCalibration:
-    """The score threshold at `FALSE_POSITIVES_PER_IMAGE` on the detection validation split."""
-    score = score_at_false_positives(matched, FALSE_POSITIVES_PER_IMAGE * matched.image_count)
+def calibrate_detector(run: DetectorRun) -> DetectorCalibration:
+    """Calibrate on the detection validation split.
+
+    Platt scaling: the curve under which it is most likely that just these detections matched a
+    face, at an IoU of `IOU`. The score threshold is at `FALSE_POSITIVES_PER_IMAGE`.
+    """
+    matched = run.matched
+    found = run.score_calibration.scores(matched.scores)
+    features = np.column_stack([log_odds(found), np.ones(len(found))])
+    slope, shift = fit_logistic(features, matched.hits).round(4).tolist()
+    # Else there are too few detections to tell, or the surer ones are the false ones.
+    curve = ScoreCalibration(slope, shift) if 0 < slope <= STEEPEST else ScoreCalibration()
+    one_in_ten = score_at_false_positives(matched, FALSE_POSITIVES_PER_IMAGE * matched.image_count)
+    threshold = float(curve.probability(run.score_calibration.scores(one_in_ten)))
     # Rounded down: the detection that has this very score is to be kept.
-    return DetectorCalibration(math.floor(score * 1e4) / 1e4)
+    return DetectorCalibration(math.floor(threshold * 1e4) / 1e4, curve.slope, curve.shift)
 
 
 def calibrate_embedder(

@@ -17,9 +17,9 @@ from faceflow_ml.clustering.confidence import (
     probability,
 )
 from faceflow_ml.evaluation.piles import Pile, draw_piles, split_people
+from faceflow_ml.evaluation.reliability import Reliability, reliability
 
 PILES = 40
-BINS = 10
 _RIDGE = 1e-5
 
 
@@ -36,29 +36,6 @@ class Outcomes:
     right: NDArray[np.bool_]
     groups: FloatArray
     pure: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Predictions in one tenth of [0, 1]: how many, their mean, and the share that came true."""
-
-    count: int
-    predicted: float
-    observed: float
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How far probabilities keep their word.
-
-    calibration_error: mean distance of predicted and observed, over predictions (ECE).
-    brier: mean squared error; base_rate: the share that came true at all.
-    """
-
-    bins: tuple[ReliabilityBin, ...]
-    calibration_error: float
-    brier: float
-    base_rate: float
 
 
 @dataclass(frozen=True)
@@ -150,22 +127,3 @@ def fit_logistic(features: FloatArray, outcome: NDArray[np.bool_]) -> FloatArray
     if len(features) == 0:
         return np.zeros(features.shape[1])
     return np.asarray(minimize(loss, np.zeros(features.shape[1]), jac=True, method="BFGS").x)
-
-
-def reliability(predicted: FloatArray, outcome: NDArray[np.bool_]) -> Reliability:
-    """Compare (m,) probabilities with what came true, in `BINS` equal parts of [0, 1].
-
-    Raises:
-        ValueError: there is nothing to compare.
-    """
-    if len(predicted) == 0:
-        raise ValueError("reliability needs at least one prediction")
-    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
-    bins, error = [], 0.0
-    for k in np.unique(place).tolist():
-        here = place == k
-        mean, share = float(predicted[here].mean()), float(outcome[here].mean())
-        bins.append(ReliabilityBin(int(here.sum()), mean, share))
-        error += abs(mean - share) * float(here.mean())
-    brier = float(np.mean((predicted - outcome) ** 2))
-    return Reliability(tuple(bins), error, brier, float(outcome.mean()))

@@ -21,11 +21,14 @@ from faceflow_ml.evaluation.detection import (
     recall_at_false_positives,
     score_at_false_positives,
 )
+from faceflow_ml.evaluation.reliability import Reliability, reliability
 from faceflow_ml.inference.boxes import iou_matrix
 from faceflow_ml.inference.detector import FaceDetector
+from faceflow_ml.inference.scores import ScoreCalibration
 
 SCORE_FLOOR = 0.02
-"""Detections below this are of no use at any threshold that someone would choose."""
+"""Detections below this score of the networks are of no use at any threshold that someone would
+choose."""
 IOU = 0.5
 MISPLACED_IOU = 0.2
 """A false positive that overlaps a face by this much found a face, and misplaced its box."""
@@ -68,6 +71,8 @@ class DetectorMetrics:
     landmark_error_median: mean distance of the five landmarks over the eye distance, its median
         over the ``landmark_faces`` that are found at one false positive an image and whose
         landmarks are all known; None if there is none.
+    reliability: of the scores as probabilities, of the detections that score at least as at one
+        false positive an image; None if there are none.
     """
 
     photos: int
@@ -86,18 +91,23 @@ class DetectorMetrics:
     best_f1: OperatingPoint
     landmark_error_median: float | None
     landmark_faces: int
+    reliability: Reliability | None
     by_size: tuple[SizeRecall, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class DetectorRun:
-    """Photos, what was found in them, and what it is worth."""
+    """Photos, what was found in them, and what it is worth.
+
+    score_calibration: by which the scores came from those of the networks.
+    """
 
     samples: Sequence[DetectionSample]
     truth: Sequence[ImageTruth]
     found: Sequence[ImageDetections]
     matched: MatchedDetections
     metrics: DetectorMetrics
+    score_calibration: ScoreCalibration
 
 
 def run_detector(
@@ -116,14 +126,41 @@ def run_detector(
         raise ValueError("a detector is measured on at least one photo")
     truth = [ImageTruth(s.boxes, s.landmarks, s.ignore) for s in samples]
     found: list[ImageDetections] = []
+    calibration, uncalibrated = detector.score_calibration, detector.uncalibrated()
     for start in range(0, len(samples), _BATCH):
         photos = [sample.decode() for sample in samples[start : start + _BATCH]]
-        for faces in detector.detect_batch(photos, score_threshold=SCORE_FLOOR):
-            found.append(ImageDetections(faces.boxes, faces.scores, faces.landmarks))
+        for faces in uncalibrated.detect_batch(photos, score_threshold=SCORE_FLOOR):
+            scores = calibration.probability(faces.scores)
+            found.append(ImageDetections(faces.boxes, scores, faces.landmarks))
         on_done(len(photos))
+    return _measured(samples, truth, found, calibration, detector.score_threshold)
+
+
+def recalibrated(
+    run: DetectorRun, calibration: ScoreCalibration, score_threshold: float
+) -> DetectorRun:
+    """The same run by a detector with another calibration of its scores, and another threshold."""
+    found = [
+        ImageDetections(
+            faces.boxes,
+            calibration.probability(run.score_calibration.scores(faces.scores)),
+            faces.landmarks,
+        )
+        for faces in run.found
+    ]
+    return _measured(run.samples, run.truth, found, calibration, score_threshold)
+
+
+def _measured(
+    samples: Sequence[DetectionSample],
+    truth: Sequence[ImageTruth],
+    found: Sequence[ImageDetections],
+    calibration: ScoreCalibration,
+    score_threshold: float,
+) -> DetectorRun:
     matched = match_detections(found, truth, iou_threshold=IOU)
-    metrics = detector_metrics(matched, found, truth, score_threshold=detector.score_threshold)
-    return DetectorRun(samples, truth, found, matched, metrics)
+    metrics = detector_metrics(matched, found, truth, score_threshold=score_threshold)
+    return DetectorRun(samples, truth, found, matched, metrics, calibration)
 
 
 def detector_metrics(
@@ -137,7 +174,8 @@ def detector_metrics(
     images = matched.image_count
     one_per_image = score_at_false_positives(matched, images)
     one_in_ten = score_at_false_positives(matched, images / 10)
-    landmarks_known = np.isfinite(matched.landmark_errors) & (matched.scores >= one_per_image)
+    sure = matched.scores >= one_per_image
+    landmarks_known = np.isfinite(matched.landmark_errors) & sure
     error = median_landmark_error(matched, min_score=one_per_image)
     return DetectorMetrics(
         photos=images,
@@ -156,6 +194,7 @@ def detector_metrics(
         best_f1=operating_point(matched, best_f1_score(matched)),
         landmark_error_median=error if np.isfinite(error) else None,
         landmark_faces=int(landmarks_known.sum()),
+        reliability=reliability(matched.scores[sure], matched.hits[sure]) if sure.any() else None,
         by_size=recall_by_size(found, truth, one_per_image),
     )
 

@@ -44,6 +44,10 @@ def detector_rows(m: DetectorMetrics) -> list[Row]:
             "landmark error (median)",
             "unknown" if error is None else f"{error:.2%} of the eye distance",
         ),
+        (
+            "calibration error of the scores",
+            "none was found" if m.reliability is None else f"{m.reliability.calibration_error:.3f}",
+        ),
         ("found by face size in px", sizes),
     ]
 
@@ -109,6 +113,7 @@ def calibration_rows(
     """What a calibration found, and what it tried."""
     return [
         ("score threshold", f"{detector.score_threshold:.4f}"),
+        ("scores: slope, shift", f"{detector.score_slope:.4f}, {detector.score_shift:.4f}"),
         ("match threshold", f"{embedder.match_threshold:.4f}"),
         ("norms", f"{embedder.norm_low:.3f} to {embedder.norm_high:.3f}"),
         *((f"BCubed F at similarity {t.threshold:.3f}", f"{t.bcubed_f1:.4f}") for t in trials),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from faceflow_ml.inference.checks import check_count, check_image, check_unit
 from faceflow_ml.inference.nms import blend, nms
 from faceflow_ml.inference.pretrained import DetectorPreprocessing, Weights
 from faceflow_ml.inference.refiner import FaceRefiner
+from faceflow_ml.inference.scores import ScoreCalibration
 from faceflow_ml.inference.session import Device, open_session
 from faceflow_ml.inference.tiling import Region, tile
 from faceflow_ml.inference.types import Detections, FloatArray, ImageArray
@@ -28,7 +30,7 @@ MultiScale = bool | Literal["auto"]
 DEFAULT_SCORE_THRESHOLD = 0.5
 NMS_IOU = 0.4
 BLEND_IOU = 0.6
-# From this score of the detector on, the refiner is asked: it makes faces of some that are below
+# From this score of the network on, the refiner is asked: it makes faces of some that are below
 # the threshold. Five candidates a photo, about half of them faces.
 _CANDIDATE_SCORE = 0.15
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
@@ -56,7 +58,8 @@ class FaceDetector:
     The model takes ``images`` uint8 (n, H, W, 3) RGB with H and W multiples of 32, and gives
     ``scores`` (n, A), ``boxes`` (n, A, 4) and ``landmarks`` (n, A, 10), decoded to input pixels.
     Where its preprocessing names a refiner, that judges each candidate again; where it names an
-    aligner, that corrects the landmarks of each face together.
+    aligner, that corrects the landmarks of each face together. Where its calibration has a curve
+    for them, scores are the probabilities that a detection is a face, of the validation photos.
 
     model: a path to an ONNX file or a weights folder, or the bytes of an ONNX file.
     threads: threads for one inference, None for all cores. device: "cpu", "cuda" or "auto".
@@ -114,6 +117,10 @@ class FaceDetector:
                 f"{weights.name}: expected a calibrated score_threshold in [0, 1], "
                 f"got {self._score_threshold}"
             )
+        try:
+            self._score_calibration = ScoreCalibration.of_calibration(weights.calibration)
+        except ValueError as error:
+            raise WeightsError(f"{weights.name}: {error}") from error
 
     @property
     def contract_id(self) -> str:
@@ -129,6 +136,18 @@ class FaceDetector:
     def score_threshold(self) -> float:
         """The calibrated threshold, used when ``detect`` is given none."""
         return self._score_threshold
+
+    @property
+    def score_calibration(self) -> ScoreCalibration:
+        """How the networks' scores become those of ``detect``."""
+        return self._score_calibration
+
+    def uncalibrated(self) -> FaceDetector:
+        """The same detector, giving the networks' own scores; it shares their sessions."""
+        plain = copy.copy(self)
+        plain._score_threshold = self._score_calibration.least_score(self._score_threshold)
+        plain._score_calibration = ScoreCalibration()
+        return plain
 
     def detect(
         self,
@@ -168,11 +187,13 @@ class FaceDetector:
         if multi_scale not in (True, False, "auto"):
             raise ValueError(f"expected multi_scale True, False or 'auto', got {multi_scale!r}")
         photos = [check_image(image) for image in images]
+        least = self._score_calibration.least_score(threshold)
         if self._refiner is None:
-            faces = self._detect(photos, threshold, multi_scale)
+            faces = self._detect(photos, least, multi_scale)
         else:
-            candidates = self._detect(photos, min(threshold, _CANDIDATE_SCORE), multi_scale)
-            faces = self._refine(self._refiner, photos, candidates, threshold)
+            candidates = self._detect(photos, min(least, _CANDIDATE_SCORE), multi_scale)
+            faces = self._refine(self._refiner, photos, candidates, least)
+        faces = [self._calibrate(some, threshold) for some in faces]
         faces = [some.select(slice(max_faces)) for some in faces]
         if self._aligner is None:
             return faces
@@ -181,6 +202,10 @@ class FaceDetector:
             Detections(some.boxes, some.scores, points)
             for some, points in zip(faces, landmarks, strict=True)
         ]
+
+    def _calibrate(self, faces: Detections, threshold: float) -> Detections:
+        scores = self._score_calibration.probability(faces.scores)
+        return Detections(faces.boxes, scores, faces.landmarks).select(scores >= threshold)
 
     def candidates(
         self, images: Sequence[ImageArray], *, score_threshold: float

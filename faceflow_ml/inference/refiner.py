@@ -15,6 +15,7 @@ import numpy.typing as npt
 from faceflow_ml.inference.alignment import warp
 from faceflow_ml.inference.checks import check_image
 from faceflow_ml.inference.pretrained import RefinerPreprocessing
+from faceflow_ml.inference.scores import log_odds as log_odds_of
 from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
 from faceflow_ml.inference.view_model import ViewModel
 
@@ -25,7 +26,6 @@ _FURTHEST = 1.0  # more than the network was trained to move a border
 # How much the refiner's word counts beside the detector's. It knows its candidates from training
 # photos, on which the detector errs less: alone it is the worse judge. See docs/decisions/0056.
 _WEIGHT = 0.25
-_ODDS = 1e6  # scores further from 0 or 1 than this are taken for as far
 
 
 class FaceRefiner(ViewModel):
@@ -123,7 +123,5 @@ def combine_scores(
     >>> combine_scores(np.array([0.5, 0.8]), np.array([0.0, 0.0])).round(2)
     array([0.5 , 0.74], dtype=float32)
     """
-    limit = 1 / _ODDS
-    certain = np.clip(scores.astype(np.float64), limit, 1 - limit)
-    both = (1 - _WEIGHT) * np.log(certain / (1 - certain)) + _WEIGHT * log_odds
+    both = (1 - _WEIGHT) * log_odds_of(scores) + _WEIGHT * log_odds
     return (1 / (1 + np.exp(-both))).astype(np.float32)

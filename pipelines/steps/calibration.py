@@ -5,7 +5,6 @@ They go with the model: those of another one do not hold for its scores and vect
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,15 @@ from faceflow_ml.evaluation.calibration import (
 )
 from faceflow_ml.evaluation.piles import PEOPLE
 from faceflow_ml.evaluation.reports import plain
-from faceflow_ml.evaluation.run_detection import DetectorRun, operating_point
+from faceflow_ml.evaluation.run_detection import DetectorRun, recalibrated
 from faceflow_ml.evaluation.run_verification import IdentityRun
+from faceflow_ml.inference.scores import ScoreCalibration
 
 
 def calibrate(run: DetectorRun | IdentityRun) -> dict[str, float]:
-    """Calibration of the manifest, by key: a detector's score threshold, with the companions that
-    judged its candidates; an embedder's match threshold, range of norms and confidence.
+    """Calibration of the manifest, by key: a detector's score threshold and the curve of its
+    scores, with the companions that judged its candidates; an embedder's match threshold, range of
+    norms and confidence.
 
     Empty where there is so little data that the numbers would be chance: photos that may not have a
     single false positive between them, or fewer people than an album has.
@@ -31,7 +32,7 @@ def calibrate(run: DetectorRun | IdentityRun) -> dict[str, float]:
     if isinstance(run, DetectorRun):
         if FALSE_POSITIVES_PER_IMAGE * len(run.samples) < 1:
             return {}
-        numbers: dict[str, float] = plain(calibrate_detector(run.matched))
+        numbers: dict[str, float] = plain(calibrate_detector(run))
         return numbers
     if len(np.unique(run.labels)) < PEOPLE[0]:
         return {}
@@ -39,8 +40,8 @@ def calibrate(run: DetectorRun | IdentityRun) -> dict[str, float]:
 
 
 def metrics_in_use(run: DetectorRun | IdentityRun, calibration: dict[str, float]) -> Any:
-    """The metrics of a run; a detector's operating point is that of its calibrated threshold."""
+    """The metrics of a run; a detector's are of its calibrated scores and threshold."""
     threshold = calibration.get("score_threshold")
     if not isinstance(run, DetectorRun) or threshold is None:
         return run.metrics
-    return replace(run.metrics, at_threshold=operating_point(run.matched, threshold))
+    return recalibrated(run, ScoreCalibration.of_calibration(calibration), threshold).metrics

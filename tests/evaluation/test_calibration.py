@@ -23,8 +23,9 @@ from faceflow_ml.evaluation.calibration import (
     try_thresholds,
 )
 from faceflow_ml.evaluation.clustering import bcubed
-from faceflow_ml.evaluation.detection import MatchedDetections
+from faceflow_ml.evaluation.detection import ImageDetections, ImageTruth, match_detections
 from faceflow_ml.evaluation.reports import git_commit, plain, update_manifest
+from faceflow_ml.evaluation.run_detection import DetectorRun, detector_metrics, recalibrated
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pretrained import (
@@ -32,6 +33,7 @@ from faceflow_ml.inference.pretrained import (
     default_preprocessing,
     read_manifest,
 )
+from faceflow_ml.inference.scores import ScoreCalibration
 
 
 @pytest.fixture(autouse=True)
@@ -49,20 +51,58 @@ def faces(people: int, each: int, noise: float) -> tuple[np.ndarray, np.ndarray]
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), labels
 
 
+def run_of(
+    scores: np.ndarray, hits: np.ndarray, images: int, by: ScoreCalibration | None = None
+) -> DetectorRun:
+    """A run that found these in its first image, of which the hits are its faces, all of them."""
+    boxes = np.arange(len(scores), dtype=np.float32)[:, None] * 20 + np.float32([0, 0, 10, 10])
+    points = np.zeros((len(scores), 5, 2), np.float32)
+    empty = ImageTruth(boxes[:0], points[:0], np.zeros(0, bool))
+    truth = [ImageTruth(boxes[hits], points[hits], np.zeros(int(hits.sum()), bool))]
+    found = [ImageDetections(boxes, scores.astype(np.float32), points)]
+    nothing = ImageDetections(boxes[:0], points[:0, 0, 0], points[:0])
+    truth, found = truth + [empty] * (images - 1), found + [nothing] * (images - 1)
+    matched = match_detections(found, truth)
+    metrics = detector_metrics(matched, found, truth, score_threshold=0.5)
+    return DetectorRun([], truth, found, matched, metrics, by or ScoreCalibration())
+
+
 def test_detector_threshold_allows_one_false_positive_in_ten_images() -> None:
     hits = np.array([True, True, False, True, False, False, True])
-    scores = np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], np.float32)
-    errors, owners = np.full(7, np.nan, np.float32), np.zeros(7, np.int64)
+    scores = np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
 
     def threshold(images: int) -> float:
-        matched = MatchedDetections(scores, hits, errors, owners, 4, images)
-        return calibrate_detector(matched).score_threshold
+        found = calibrate_detector(run_of(scores, hits, images))
+        return float(found.scores.scores(found.score_threshold))
 
-    assert threshold(10) == pytest.approx(
-        0.7, abs=1e-4
-    )  # one is allowed: down to before the second
-    assert threshold(20) == pytest.approx(0.6, abs=1e-4)
-    assert threshold(9) == pytest.approx(0.9, abs=1e-4)  # none is allowed
+    assert threshold(10) == pytest.approx(0.7, abs=1e-3)  # one is allowed: before the second
+    assert threshold(20) == pytest.approx(0.6, abs=1e-3)
+    assert threshold(9) == pytest.approx(0.9, abs=1e-3)  # none is allowed
+
+
+def test_scores_become_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.05, 0.95, 4000)
+    truth = ScoreCalibration(slope=2.0, shift=-0.5)
+    hits = rng.random(4000) < truth.probability(scores)
+    run = run_of(scores, hits, 40_000)
+    found = calibrate_detector(run)
+    assert found.score_slope == pytest.approx(2.0, rel=0.1)
+    assert found.score_shift == pytest.approx(-0.5, abs=0.1)
+    again = recalibrated(run, found.scores, found.score_threshold)
+    assert run.metrics.reliability is not None and again.metrics.reliability is not None
+    assert run.metrics.reliability.calibration_error > 0.08
+    assert again.metrics.reliability.calibration_error < 0.03
+    assert again.metrics.average_precision == pytest.approx(run.metrics.average_precision)
+    # Calibrated once more, it stays as it is.
+    twice = calibrate_detector(again)
+    assert plain(twice) == pytest.approx(plain(found), abs=2e-3)
+
+
+@pytest.mark.parametrize("hits", [[True, True, False, False], [False, False, True, True]])
+def test_what_few_detections_say_of_probabilities_is_left(hits: list[bool]) -> None:
+    found = calibrate_detector(run_of(np.array([0.9, 0.8, 0.7, 0.6]), np.array(hits), 10))
+    assert found.scores == ScoreCalibration()
 
 
 def test_embedder_threshold_groups_new_people_well() -> None:

@@ -28,6 +28,7 @@ from faceflow_ml.evaluation.run_detection import (
     worst_landmarks,
 )
 from faceflow_ml.inference.detector import FaceDetector
+from faceflow_ml.inference.scores import ScoreCalibration
 
 A, B, C = (4, 4), (10, 4), (14, 10)  # cells far enough apart
 
@@ -266,3 +267,20 @@ def test_shards_without_photos_are_refused(tmp_path: Path, parquet: Path) -> Non
     pq.write_table(table.slice(0, 0), tmp_path / "none.parquet")
     with pytest.raises(ConfigError, match="no photos"):
         read_labelled_photos(tmp_path / "none.parquet")
+
+
+def test_a_detector_gives_probabilities(toys: Any, toy_photos: Any) -> None:
+    photo = toy_photos.photo((4, 4), strength=200)
+    photo[toy_photos.photo((10, 10), strength=120)[..., 0] == 120] = (120, 10, toy_photos.half)
+    plain = FaceDetector(toys.detector, threads=1)
+    detector = plain.uncalibrated()
+    detector._score_calibration = curve = ScoreCalibration(slope=2.5, shift=-0.3)
+    networks = plain.detect(photo, score_threshold=0.1).scores
+    assert len(networks) == 2
+    found = detector.detect(photo, score_threshold=0.0)
+    assert found.scores[:2] == pytest.approx(curve.probability(networks))
+    surer = detector.detect(photo, score_threshold=0.5)
+    assert surer.scores.tolist() == [s for s in found.scores.tolist() if s >= 0.5] != []
+    assert len(surer) == 1
+    again = detector.uncalibrated().detect(photo, score_threshold=0.1)
+    assert again.scores == pytest.approx(networks)

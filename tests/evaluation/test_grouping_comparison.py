@@ -17,8 +17,8 @@ from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.evaluation.grouping_confidence import (
     fit_logistic,
     measure_confidence,
-    reliability,
 )
+from faceflow_ml.evaluation.reliability import reliability
 
 
 @pytest.fixture(autouse=True)

@@ -222,6 +222,15 @@ def test_calibration_out_of_range(weights: Path) -> None:
         FaceDetector.from_pretrained()
 
 
+@pytest.mark.parametrize("slope", [0, -1, float("nan")])
+def test_scores_cannot_fall_as_they_rise(weights: Path, slope: float) -> None:
+    document = read(weights)
+    document["models"]["detector"]["small"]["calibration"]["score_slope"] = slope
+    write(weights, document)
+    with pytest.raises(WeightsError, match="score_slope"):
+        FaceDetector.from_pretrained()
+
+
 def test_models_from_an_mlflow_registry(
     weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
