@@ -20,7 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 MinScore = Annotated[
     float | None,
     typer.Option(
-        "--min-score", min=0, max=1, help="Least score of a face; the detector's own by default."
+        "--min-score",
+        min=0,
+        max=1,
+        help="Least score, the probability that it is a face; the detector's own by default.",
     ),
 ]
 Threads = Annotated[
