@@ -8,8 +8,10 @@ from faceflow_ml.benchmark.bars import Bar
 from faceflow_ml.benchmark.fairness import fairness_sections
 from faceflow_ml.benchmark.markdown import table
 from faceflow_ml.benchmark.peer_page import peer_sections
+from faceflow_ml.benchmark.quality import ALBUM_CURVE, PAIRS_CURVE, Quality
 from faceflow_ml.benchmark.run import Benchmark
 from faceflow_ml.benchmark.timing import Timing
+from faceflow_ml.evaluation.rejection import PARTIAL, RejectCurve
 from faceflow_ml.evaluation.summary import (
     Row,
     album_rows,
@@ -18,6 +20,8 @@ from faceflow_ml.evaluation.summary import (
     pair_rows,
 )
 
+_REJECTED = (0, 0.05, 0.1, 0.2, 0.3, 0.5)
+_ERRORS = ("error", "ideal")
 _NOT_HERE = "Not measured in this run, which had no research photos.\n"
 
 
@@ -58,6 +62,7 @@ def render_page(benchmark: Benchmark, *, pictures: str | None = None) -> str:
         "Square brackets: 95% confidence intervals; over folds for the accuracy, over pairs for "
         "TAR (true accept rate) at FAR (false accept rate). A photo without a found face makes "
         "its pairs errors.\n",
+        *rejection_section(quality, pictures),
         "## Verification: aligned faces of people that were not trained on\n",
         _rows(identity_rows(quality.identities)) if quality.identities else _NOT_HERE,
         "Intervals are over people.\n",
@@ -115,6 +120,67 @@ def _speed(benchmark: Benchmark) -> list[str]:
             ],
         ),
     ]
+
+
+def rejection_section(quality: Quality, pictures: str | None) -> list[str]:
+    """How well quality predicts failures; empty where that was not measured."""
+    both = {PAIRS_CURVE: quality.pairs_rejection, ALBUM_CURVE: quality.album_rejection}
+    curves = {name: curve for name, curve in both.items() if curve is not None}
+    if not curves:
+        return []
+    drawn = quality.pictures if pictures is not None else ()
+    return [
+        "### Does the quality of a face predict failures?\n",
+        "The main faces of all photos of a set, each compared with each; photos without a found "
+        "face are left out. The threshold is the similarity that the given share of all pairs of "
+        "two people reaches (FAR, false accept rate). The error is the share of the pairs of one "
+        "person that are below it (false non-match rate). Of these pairs, those whose poorer face "
+        "has the lowest quality are then left out, and the error is that of the others, at the "
+        "same threshold. Ideal is a quality that knows the errors and leaves out those first.\n",
+        table(
+            ("", *curves),
+            [
+                ("FAR", *(f"{curve.far:g}" for curve in curves.values())),
+                ("threshold", *(f"{curve.threshold:.3f}" for curve in curves.values())),
+                ("pairs of one person", *(f"{c.genuine_pairs:,}" for c in curves.values())),
+                ("pairs of two", *(f"{c.impostor_pairs:,}" for c in curves.values())),
+                ("share of the ideal saving", *(_saving(curve) for curve in curves.values())),
+            ],
+        ),
+        table(
+            ("pairs left out", *(f"{name}: {what}" for name in curves for what in _ERRORS)),
+            [
+                (f"{share:.0%}", *(value for c in curves.values() for value in _errors(c, share)))
+                for share in _REJECTED
+            ],
+        ),
+        *(f"![{name}]({pictures}/{name})\n" for name in drawn),
+        *(_lesson(name, curve) for name, curve in curves.items()),
+        f"The share of the ideal saving, up to {PARTIAL:.0%} of the pairs left out, is 100% for a "
+        "quality that finds the errors and nothing else, 0% for chance, and below 0% for worse. "
+        "What quality saves is worth a better photo, or a person's look, for the faces of the "
+        "lowest quality; the errors that stay have causes that quality does not see, such as age, "
+        "expression or wrong labels. Pairs share people and photos, so that small differences "
+        "mean nothing, and errors at different FAR are not to be compared.\n",
+    ]
+
+
+def _errors(curve: RejectCurve, share: float) -> tuple[str, str]:
+    at = curve.shares.index(share)
+    return f"{curve.errors[at]:.1%}", f"{curve.ideal[at]:.1%}"
+
+
+def _lesson(name: str, curve: RejectCurve) -> str:
+    (before, _), (after, ideal) = _errors(curve, 0), _errors(curve, PARTIAL)
+    return (
+        f"`{name}`: leaving out the {PARTIAL:.0%} of the lowest quality takes the error from "
+        f"{before} to {after}; an ideal quality would take it to {ideal}, chance would not move "
+        "it.\n"
+    )
+
+
+def _saving(curve: RejectCurve) -> str:
+    return "nothing to save" if curve.saving is None else f"{curve.saving:.0%}"
 
 
 def _rows(rows: Sequence[Row]) -> str:

@@ -57,7 +57,7 @@ def run_benchmark(
         album: the synthetic album to render; its longest side is that of its photos.
         peers: how to compare with peers; None leaves them out.
         fictional_people: on which failures are looked for; 0 leaves that out.
-        pictures: folder for examples of failures; None writes none.
+        pictures: folder for curves and examples of failures; None writes none.
         say: told what is measured now.
 
     Raises:
@@ -73,7 +73,9 @@ def run_benchmark(
         stages = time_stages(pipeline, [folder / photo.path for photo in truth.photos])
         say("Timing the group command")
         throughput = measure_throughput(folder, detector=detector, embedder=embedder)
-        quality = measure_quality(folder, data, detector=detector, embedder=embedder, say=say)
+        quality = measure_quality(
+            folder, data, detector=detector, embedder=embedder, pictures=pictures, say=say
+        )
         compared = None
         if peers is not None:
             compared = compare_with_peers(

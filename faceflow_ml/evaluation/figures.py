@@ -15,11 +15,13 @@ from faceflow_ml.evaluation.contact_sheet import (
 )
 from faceflow_ml.evaluation.detection import pr_curve
 from faceflow_ml.evaluation.plots import (
+    plot_error_versus_reject,
     plot_histograms,
     plot_precision_recall,
     plot_recall_by_false_positives,
     plot_roc,
 )
+from faceflow_ml.evaluation.rejection import error_versus_reject
 from faceflow_ml.evaluation.run_clustering import AlbumRun, worst_people
 from faceflow_ml.evaluation.run_detection import DetectorRun, worst_cases, worst_landmarks
 from faceflow_ml.evaluation.run_verification import IdentityRun, PairRun, worst_pairs
@@ -28,6 +30,7 @@ from faceflow_ml.inference.images import load_image
 
 _SHOWN = 16
 _PEOPLE = 10
+_REJECT_FAR = 1e-2  # a few hundred pairs hold too few of the more alike ones
 
 
 def draw_detector(folder: Path, run: DetectorRun) -> None:
@@ -74,7 +77,8 @@ def draw_detector(folder: Path, run: DetectorRun) -> None:
 
 
 def draw_pairs(folder: Path, run: PairRun) -> None:
-    """Write pairs_roc.png, pairs_scores.png and pairs_worst.jpg."""
+    """Write pairs_roc.png, pairs_scores.png, pairs_worst.jpg and, over pairs without a missed face,
+    pairs_reject.png."""
     plot_roc(folder / "pairs_roc.png", {"pairs of photos": roc_curve(run.scores, run.same)})
     seen = ~run.missed
     plot_histograms(
@@ -86,6 +90,10 @@ def draw_pairs(folder: Path, run: PairRun) -> None:
         title="Pairs of photos",
         thresholds={"best": run.metrics.threshold},
     )
+    scores, same = run.scores[seen], run.same[seen]
+    if same.any() and not same.all():
+        curve = error_versus_reject(scores, same, run.quality[seen], _REJECT_FAR)
+        plot_error_versus_reject(folder / "pairs_reject.png", {"pairs of photos": curve})
     genuine, impostor = worst_pairs(run, _SHOWN)
     sections = []
     for name, rows in (
@@ -94,8 +102,7 @@ def draw_pairs(folder: Path, run: PairRun) -> None:
     ):
         tiles = []
         for row in rows:
-            pair = run.pairs[row]
-            both = np.concatenate([run.crops[pair.a], run.crops[pair.b]], axis=1)
+            both = np.concatenate(list(run.faces.crops[run.rows[row]]), axis=1)
             tiles.append(Tile(both, f"similarity {run.scores[row]:.2f}"))
         sections.append((name, tiles))
     write_contact_sheet(folder / "pairs_worst.jpg", sections, size=(224, 112), columns=4)

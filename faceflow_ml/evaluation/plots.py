@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceflow_ml.evaluation.detection import PrCurve
+from faceflow_ml.evaluation.rejection import RejectCurve
 from faceflow_ml.evaluation.verification import RocCurve
 from faceflow_ml.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from faceflow_ml.evaluation.grouping_confidence import Reliability
+    from faceflow_ml.evaluation.reliability import Reliability
 
 _RIGHT, _WRONG = "#2a6f97", "#c8553d"
 _MAX_POINTS = 4000
@@ -111,6 +112,23 @@ def plot_roc(file: Path, curves: Mapping[str, RocCurve]) -> None:
         axes.set(xlabel="false accept rate", ylabel="true accept rate", xlim=(lowest, 1))
         axes.set_ylim(0, 1.005)
         axes.set_title("Verification")
+        axes.legend(loc="best", edgecolor="none", framealpha=0.85)
+
+
+def plot_error_versus_reject(file: Path, curves: Mapping[str, RejectCurve]) -> None:
+    """False non-match rate against the share of pairs rejected, a curve a set, the ideal dashed."""
+    with _axes(file) as axes:
+        for (name, curve), color in zip(curves.items(), (_RIGHT, _WRONG, "0.3"), strict=False):
+            label = f"{name}, FAR {curve.far:g}"
+            if curve.saving is not None:
+                label += f": {curve.saving:.0%} of the ideal saving"
+            axes.plot(curve.shares, curve.errors, color=color, lw=1.8, label=label)
+            axes.plot(curve.shares, curve.ideal, color=color, lw=1.2, ls="--")
+        axes.plot([], [], color="0.3", lw=1.2, ls="--", label="ideal: errors are rejected first")
+        axes.set(xlabel="share of pairs rejected, lowest quality first")
+        axes.set(ylabel="false non-match rate of the others", title="Error versus reject")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
         axes.legend(loc="best", edgecolor="none", framealpha=0.85)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faceflow_ml.data.records import IdentitySample, decode_rgb
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.evaluation.main_face import main_face
+from faceflow_ml.evaluation.rejection import RejectCurve, all_pair_quality, error_versus_reject
 from faceflow_ml.evaluation.resampling import tar_interval_over_identities
 from faceflow_ml.evaluation.verification import (
     Interval,
@@ -26,7 +27,7 @@ from faceflow_ml.evaluation.verification import (
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.images import IMAGE_SUFFIXES
 from faceflow_ml.inference.pipeline import FacePipeline
-from faceflow_ml.inference.types import CROP_SIZE, FloatArray, ImageArray
+from faceflow_ml.inference.types import CROP_SIZE, EMBEDDING_DIM, FloatArray, ImageArray
 
 MISSED_SIMILARITY = -1.0
 """Of a pair with a photo in which no face was found: nobody is recognised there."""
@@ -89,18 +90,42 @@ class IdentityMetrics:
 
 
 @dataclass(frozen=True, eq=False)
-class PairRun:
-    """Pairs, their cosine similarities (n,), the crops they were computed from, and the measures.
+class MainFaces:
+    """The main faces of photos, those n in which one was found.
 
-    crops: the aligned main face of each photo where one was found.
+    names: of their photos, sorted. vectors: (n, 512) float32, L2-normalised. quality: (n,) float32
+    in [0, 1]. crops: (n, 112, 112, 3) uint8, aligned. photos: that were looked at.
+    """
+
+    names: tuple[str, ...]
+    vectors: FloatArray
+    quality: FloatArray
+    crops: ImageArray
+    photos: int
+
+
+@dataclass(frozen=True, eq=False)
+class PairRun:
+    """Pairs, their cosine similarities (n,), the faces they were computed from, and the measures.
+
+    rows: (n, 2) positions in ``faces``, -1 where a photo has none; missed: (n,) those pairs.
     """
 
     pairs: Sequence[Pair]
     scores: FloatArray
     same: NDArray[np.bool_]
     missed: NDArray[np.bool_]
-    crops: Mapping[str, ImageArray]
+    faces: MainFaces
+    rows: NDArray[np.int64]
     metrics: PairMetrics
+
+    @property
+    def quality(self) -> FloatArray:
+        """(n,) that of the poorer face of each pair; 0 where a face is missed."""
+        if not len(self.faces.names):
+            return np.zeros(len(self.pairs), np.float32)
+        poorer = self.faces.quality[self.rows].min(axis=1)
+        return np.where(self.missed, np.float32(0), poorer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +189,56 @@ def read_pair_photos(source: Path, names: set[str]) -> dict[str, bytes | Path]:
     return photos
 
 
+def read_people(source: Path) -> dict[str, str]:
+    """Who each photo of a Parquet file is of, by name; empty where it has no column ``identity``.
+
+    Raises:
+        FaceFlowError: the file is no Parquet, or has no column ``name``.
+    """
+    from faceflow_ml.data.parquet import read_table
+
+    table = read_table(source, ("name",), ("identity",))
+    if "identity" not in table.column_names:
+        return {}
+    names, people = table["name"].to_pylist(), table["identity"].to_pylist()
+    return {name: who for name, who in zip(names, people, strict=True) if who is not None}
+
+
+def embed_main_faces(
+    pipeline: FacePipeline,
+    photos: Mapping[str, bytes | Path],
+    *,
+    on_done: OnDone = lambda count: None,
+) -> MainFaces:
+    """Find the main face of every photo and embed it.
+
+    Raises:
+        ImageError: a photo cannot be read.
+    """
+    names = sorted(photos)
+    found, vectors, quality, crops = [], [], [], []
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        images = [_decode(photos[name], name) for name in batch]
+        for name, image, result in zip(batch, images, pipeline.run_batch(images), strict=True):
+            height, width = image.shape[:2]
+            faces = result.detections
+            main = main_face(faces.boxes, faces.scores, width, height)
+            if main is not None:
+                found.append(name)
+                vectors.append(result.vectors[main])
+                quality.append(result.quality[main])
+                crops.append(result.crops[main].copy())  # not a view that keeps the other faces
+        on_done(len(batch))
+    return MainFaces(
+        names=tuple(found),
+        vectors=np.array(vectors, np.float32).reshape(-1, EMBEDDING_DIM),
+        quality=np.array(quality, np.float32),
+        crops=np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
+        photos=len(names),
+    )
+
+
 def run_pairs(
     pipeline: FacePipeline,
     pairs: Sequence[Pair],
@@ -177,27 +252,34 @@ def run_pairs(
         ImageError: a photo cannot be read.
         ValueError: the pairs are all of one kind.
     """
-    vectors: dict[str, FloatArray] = {}
-    crops: dict[str, ImageArray] = {}
-    names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        images = [_decode(photos[name], name) for name in batch]
-        for name, image, result in zip(batch, images, pipeline.run_batch(images), strict=True):
-            height, width = image.shape[:2]
-            faces = result.detections
-            main = main_face(faces.boxes, faces.scores, width, height)
-            if main is not None:
-                vectors[name], crops[name] = result.vectors[main], result.crops[main]
-        on_done(len(batch))
+    names = {name for pair in pairs for name in (pair.a, pair.b)}
+    faces = embed_main_faces(pipeline, {name: photos[name] for name in names}, on_done=on_done)
+    row = {name: i for i, name in enumerate(faces.names)}
+    rows = np.array([[row.get(pair.a, -1), row.get(pair.b, -1)] for pair in pairs], np.int64)
     same = np.array([pair.same for pair in pairs])
-    missed = np.array([not (pair.a in vectors and pair.b in vectors) for pair in pairs])
+    missed = np.asarray((rows < 0).any(axis=1))
+    first, second = rows[~missed].T
     scores = np.full(len(pairs), MISSED_SIMILARITY, np.float32)
-    for row, pair in enumerate(pairs):
-        if not missed[row]:
-            scores[row] = np.dot(vectors[pair.a], vectors[pair.b])
-    metrics = pair_metrics(scores, same, missed, photos=len(names), found=len(vectors))
-    return PairRun(pairs, scores, same, missed, crops, metrics)
+    scores[~missed] = np.einsum("ij,ij->i", faces.vectors[first], faces.vectors[second])
+    metrics = pair_metrics(scores, same, missed, photos=faces.photos, found=len(faces.names))
+    return PairRun(pairs, scores, same, missed, faces, rows, metrics)
+
+
+def reject_all_pairs(
+    faces: MainFaces, person_of: Mapping[str, str], far: float
+) -> RejectCurve | None:
+    """`error_versus_reject` over all pairs of the faces whose person is known.
+
+    None where no threshold has that false accept rate, or all pairs are of one kind.
+    """
+    known = [i for i, name in enumerate(faces.names) if name in person_of]
+    number = {person: i for i, person in enumerate(sorted(set(person_of.values())))}
+    labels = np.array([number[person_of[faces.names[i]]] for i in known], np.int64)
+    scores, same = all_pair_scores(faces.vectors[known], labels)
+    if not same.any() or same.all():
+        return None
+    curve = error_versus_reject(scores, same, all_pair_quality(faces.quality[known]), far)
+    return curve if np.isfinite(curve.threshold) else None
 
 
 def pair_metrics(

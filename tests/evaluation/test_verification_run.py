@@ -44,7 +44,7 @@ class Pipeline:
         n = len(vectors)
         faces = Detections(boxes, np.full(n, 0.9), np.zeros((n, 5, 2)))
         crops = np.full((n, 112, 112, 3), person, np.uint8)
-        return FaceResult(faces, crops, vectors, np.ones(n, np.float32))
+        return FaceResult(faces, crops, vectors, np.array([1, person / 10], np.float32)[:n])
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,9 @@ def test_pairs_compare_main_faces_and_a_missed_face_is_no_match(photos: dict[str
     run = run_pairs(Pipeline(), pairs, photos)  # type: ignore[arg-type]
     assert run.scores[:5].tolist() == [1, 1, 0, -1, -1]
     assert run.missed[:5].tolist() == [False, False, False, True, True]
+    assert run.quality[:5] == pytest.approx([0.1, 0.2, 0.1, 0, 0])  # of the poorer main face
+    assert run.faces.names == tuple(sorted(photos.keys() - {"nobody.png"} - {"p3_b.png"}))
+    assert [run.faces.crops[a, 0, 0, 0] for a, _ in run.rows[:3]] == [1, 2, 1]
     metrics = run.metrics
     assert (metrics.pairs, metrics.genuine_pairs, metrics.impostor_pairs) == (50, 30, 20)
     assert (metrics.photos, metrics.missed_photos) == (6, 1)
@@ -91,6 +94,14 @@ def test_without_missed_faces_the_accuracy_is_that_of_the_scores() -> None:
     assert 0.1 < metrics.threshold < 0.8
     assert metrics.roc_auc == pytest.approx(48 / 50)
     assert FOLDS == 10
+
+
+def test_no_face_in_any_photo(photos: dict[str, bytes]) -> None:
+    pairs = [Pair("nobody.png", "nobody.png", same) for same in (True, False) * 10]
+    run = run_pairs(Pipeline(), pairs, photos)  # type: ignore[arg-type]
+    assert run.faces.vectors.shape == (0, 512) and run.faces.crops.shape == (0, 112, 112, 3)
+    assert run.missed.all() and run.quality.tolist() == [0] * 20
+    assert run.metrics.faces_missed == 1
 
 
 @pytest.mark.parametrize(
@@ -220,8 +231,9 @@ def test_the_command_on_pairs(
     assert metrics["tar_at_far_1e_2"]["value"] == pytest.approx(9 / 10)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [model["kind"] for model in report["models"]] == ["embedder", "detector"]
-    sheet = cv2.imread(str(tmp_path / "out" / "pairs_worst.jpg"))
-    assert sheet is not None and sheet.std() > 5
+    for name in ("pairs_worst.jpg", "pairs_reject.png"):
+        picture = cv2.imread(str(tmp_path / "out" / name))
+        assert picture is not None and picture.std() > 5, name
 
 
 def test_pairs_and_photos_go_together(evaluate: Callable, tmp_path: Path) -> None:
