@@ -36,7 +36,7 @@ export PHOTOS
 export GALLERY := $(if $(PHOTOS),demo/people,demo/gallery)
 
 .PHONY: help setup demo app web test fmt lint typecheck pytest webtest bench bench-app bench-archive \
-	bench-memory bench-uploads mlflow images docs lock clean \
+	bench-memory bench-serving bench-uploads mlflow images docs lock clean \
 	bootstrap build-ml push-ml plan deploy-api deploy-workers sagemaker-deploy
 
 help: ## show this list
@@ -121,6 +121,9 @@ bench-archive: $(FULL) ## build and download an archive of 50,000 photos
 
 bench-memory: $(FULL) ## an hour of use, and the application's memory meanwhile
 	$(PY) -m tests.load.memory --out docs/benchmarks-memory.md
+
+bench-serving: $(FULL) ## measure the inference servers beside a naive one
+	$(PY) -m tests.load.serving_bench --out docs/benchmarks-serving.md
 
 bench-uploads: $(FULL) ## measure uploads under load, on one machine and over the adapters of AWS
 	$(PY) -m tests.load.uploads --out docs/benchmarks-uploads.md
