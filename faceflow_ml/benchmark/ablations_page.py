@@ -75,7 +75,7 @@ def render_ablations(ablations: Ablations) -> str:
             for name, variant in plan.variants.items()
         )
         + "\n",
-        "## Size and time\n",
+        "## Size\n",
         _architectures(ablations.results),
         *_unfinished(ablations),
     ]
@@ -90,8 +90,8 @@ def _how(ablations: Ablations) -> str:
         f"{steps} steps of {data.batch_size} crops of {data.size} px. That is a small part of what "
         "the shipped detector had: it tells what helps early, not where each would end. The "
         "weights measured are the last, averaged where averaging is on. The detector is measured "
-        f"alone, in PyTorch and without refiner and aligner, on photos of {data.val_size} px that "
-        "no training saw and that nothing was chosen on.\n"
+        "alone, in PyTorch and without refiner and aligner, on photos fitted into "
+        f"{data.val_size} px that no training saw and that nothing was chosen on.\n"
     )
 
 
@@ -106,7 +106,7 @@ def _circumstances(ablations: Ablations) -> list[tuple[str, str]]:
     train = ablations.train
     return [
         ("written", ablations.created),
-        ("trained at commit", commits),
+        ("measured at commit", commits),
         ("base", f"`{ablations.plan.base}`, seeds {', '.join(map(str, ablations.plan.seeds))}"),
         ("training photos", "fictional" if train is None else _data(train.name, train.fingerprint)),
         (
@@ -170,18 +170,9 @@ def _noise(by_variant: dict[str, list[TrialResult]]) -> str:
 
 
 def _architectures(results: Sequence[TrialResult]) -> str:
-    rows = []
-    for name in dict.fromkeys(r.architecture for r in results):
-        own = [r for r in results if r.architecture == name]
-        rows.append(
-            (
-                name,
-                f"{own[0].parameters:,}",
-                f"{fmean(r.seconds for r in own):.0f}",
-            )
-        )
-    head = ("architecture", "parameters", "seconds of a training")
-    return table(head, rows) + "\nMeans over trainings; other work on the machine slows them.\n"
+    sizes = {result.architecture: result.parameters for result in results}
+    rows = [(name, f"{parameters:,}") for name, parameters in sizes.items()]
+    return table(("architecture", "parameters"), rows)
 
 
 def _unfinished(ablations: Ablations) -> list[str]:

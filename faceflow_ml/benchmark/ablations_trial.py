@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from faceflow_ml.benchmark.ablations import Losses, Trial
+from faceflow_ml.data.detection_dataset import DetectionDataset, collate
 from faceflow_ml.data.records import DetectionSample
+from faceflow_ml.evaluation.detection import ImageDetections, ImageTruth, match_detections
 from faceflow_ml.evaluation.reports import DataUsed, Environment, environment, now
-from faceflow_ml.evaluation.run_detection import DetectorMetrics, run_detector
+from faceflow_ml.evaluation.run_detection import SCORE_FLOOR, DetectorMetrics, detector_metrics
 from faceflow_ml.export.graphs import load_graph
 from faceflow_ml.files import atomic_write_bytes
-from faceflow_ml.inference.detector import DEFAULT_SCORE_THRESHOLD, FaceDetector
-from faceflow_ml.inference.pretrained import DetectorPreprocessing
-from faceflow_ml.inference.session import Session
+from faceflow_ml.inference.detector import DEFAULT_SCORE_THRESHOLD, NMS_IOU
+from faceflow_ml.inference.nms import nms
 from faceflow_ml.losses.box import giou_loss
 from faceflow_ml.losses.focal import focal_loss
 from faceflow_ml.training import detector as detector_training
@@ -29,14 +28,15 @@ from faceflow_ml.training.tracking import RUN_ID_FILE
 from faceflow_ml.training.trainer import train
 
 RESULT = "result.json"
+_BATCH = 16
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """What a trial gave.
 
-    key: of the trial. measured: the photos. seconds: of training, since it last started.
-    parameters: of the network. mlflow_run: None where nothing was tracked.
+    key: of the trial. measured: the photos. parameters: of the network. mlflow_run: None where
+    nothing was tracked.
     """
 
     variant: str
@@ -46,7 +46,6 @@ class TrialResult:
     environment: Environment
     measured: DataUsed
     steps: int
-    seconds: float
     architecture: str
     parameters: int
     metrics: DetectorMetrics
@@ -75,10 +74,8 @@ def run_trial(trial: Trial, samples: Sequence[DetectionSample], measured: DataUs
         FaceFlowError: the data are missing or malformed, or the loss became NaN.
     """
     torch.compiler.reset()  # lest the limit of recompilations be reached over many trials
-    started = time.monotonic()
     with trained_with(trial.losses):
         trained = train(trial.config)
-    seconds = time.monotonic() - started
     graph, config = load_graph("detector", trained.best_checkpoint)
     memory = trial.folder / RUN_ID_FILE
     result = TrialResult(
@@ -89,40 +86,39 @@ def run_trial(trial: Trial, samples: Sequence[DetectionSample], measured: DataUs
         environment=environment(),
         measured=measured,
         steps=trained.steps,
-        seconds=round(seconds, 1),
         architecture=config["model"]["name"],
         parameters=sum(parameter.numel() for parameter in graph.parameters()),
-        metrics=run_detector(_GraphDetector(graph, trial.config.data.val_size), samples).metrics,
+        metrics=measure(graph, samples, trial.config.data.val_size),
         mlflow_run=memory.read_text(encoding="utf-8").strip() if memory.is_file() else None,
     )
     atomic_write_bytes(trial.folder / RESULT, _RESULT.dump_json(result, indent=2))
     return result
 
 
-class _GraphSession(Session):
-    """An export graph that PyTorch runs."""
+@torch.inference_mode()
+def measure(graph: nn.Module, samples: Sequence[DetectionSample], side: int) -> DetectorMetrics:
+    """What a detector finds by itself in photos letterboxed to ``side``, as validation while
+    training sees them: exporting it first would take as long as a short training does.
 
-    def __init__(self, graph: nn.Module) -> None:
-        self._graph = graph
-
-    @torch.inference_mode()
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        return tuple(output.numpy() for output in self._graph(torch.from_numpy(images)))
-
-
-class _GraphDetector(FaceDetector):
-    """The detector that an export would be, alone, without exporting: that takes as long as a
-    short training does, and is checked elsewhere to change nothing.
-
-    side: the longest side of a photo is brought to it.
+    graph: of a detector, see `export.graphs.DetectorGraph`.
     """
-
-    def __init__(self, graph: nn.Module, side: int) -> None:
-        self._preprocessing = DetectorPreprocessing(max_side=side, min_side=side)
-        self._session = _GraphSession(graph)
-        self._refiner = None
-        self._aligner = None
-        self._score_threshold = DEFAULT_SCORE_THRESHOLD
+    photos = DetectionDataset(samples, side, train=False)
+    found: list[ImageDetections] = []
+    truth: list[ImageTruth] = []
+    for start in range(0, len(photos), _BATCH):
+        batch = [photos[i] for i in range(start, min(start + _BATCH, len(photos)))]
+        images, targets = collate(batch)
+        outputs = (output.numpy() for output in graph(images.permute(0, 2, 3, 1)))
+        for scores, boxes, points, target in zip(*outputs, targets, strict=True):
+            kept = np.flatnonzero(scores > SCORE_FLOOR)
+            kept = kept[nms(boxes[kept], scores[kept], NMS_IOU)]
+            landmarks = points[kept].reshape(-1, 5, 2)
+            found.append(ImageDetections(boxes[kept], scores[kept], landmarks))
+            unknown = ~target.landmark_valid[..., None]
+            known = target.landmarks.masked_fill(unknown, torch.nan).numpy()
+            truth.append(ImageTruth(target.boxes.numpy(), known, target.ignore.numpy()))
+    matched = match_detections(found, truth)
+    return detector_metrics(matched, found, truth, score_threshold=DEFAULT_SCORE_THRESHOLD)
 
 
 @contextmanager
