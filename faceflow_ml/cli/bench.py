@@ -175,10 +175,10 @@ def ablations(
     The same command goes on after a kill, and trains nothing twice. With --out, FILE is written
     anew after each training. All are recorded in MLflow, nested in one run.
     """
-    from faceflow_ml.benchmark.ablations_page import render_ablations
-    from faceflow_ml.benchmark.ablations_run import Ablations, keep_page, run_ablations
     from faceflow_ml.evaluation.reports import plain
     from faceflow_ml.files import atomic_write_text
+    from faceflow_ml.training.ablations.page import render_ablations
+    from faceflow_ml.training.ablations.run import Ablations, keep_page, run_ablations
 
     def write(result: Ablations) -> None:
         if out is not None:

@@ -225,9 +225,15 @@ class DetectorModelConfig(Section):
 
 
 class DetectionLossConfig(Section):
-    """Weights of the terms; see `faceflow_ml.losses`."""
+    """Kinds and weights of the terms; see `faceflow_ml.losses`.
+
+    score_kind: ``focal`` draws every point that answers for a face towards 1, however well its box
+        fits.
+    """
 
     assigner: Literal["atss", "simota"] = "atss"
+    score_kind: Literal["quality_focal", "focal"] = "quality_focal"
+    box_kind: Literal["diou", "giou"] = "diou"
     score: float = Field(1.0, gt=0)
     box: float = Field(2.0, gt=0)
     landmark: float = Field(1.0, ge=0)

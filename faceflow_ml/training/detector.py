@@ -24,8 +24,8 @@ from faceflow_ml.evaluation.detection import (
     median_landmark_error,
     recall_at_false_positives,
 )
-from faceflow_ml.losses.box import diou_loss, iou_matrix, paired_iou
-from faceflow_ml.losses.focal import quality_focal_loss
+from faceflow_ml.losses.box import diou_loss, giou_loss, iou_matrix, paired_iou
+from faceflow_ml.losses.focal import focal_loss, quality_focal_loss
 from faceflow_ml.losses.landmark import landmark_loss
 from faceflow_ml.models.assigners import atss, simota
 from faceflow_ml.models.mobilenetv3_fpn import (
@@ -180,11 +180,16 @@ class DetectorModule(L.LightningModule):
 
         overlap = paired_iou(found.detach(), truth)
         quality = torch.zeros_like(logits).flatten().scatter(0, positive, overlap)
-        entropy = quality_focal_loss(logits.flatten(), quality) * ~ignored.flatten()
+        if self.config.loss.score_kind == "focal":
+            entropy = focal_loss(logits.flatten(), (quality > 0).to(logits.dtype))
+        else:
+            entropy = quality_focal_loss(logits.flatten(), quality)
+        entropy = entropy * ~ignored.flatten()
         weight = overlap.clamp(min=0.1)
         normaliser = weight.sum().clamp(min=1.0)
         score = entropy.sum() / normaliser
-        box = (diou_loss(found, truth) * weight).sum() / normaliser
+        box_loss = giou_loss if self.config.loss.box_kind == "giou" else diou_loss
+        box = (box_loss(found, truth) * weight).sum() / normaliser
         size = (truth[:, 2:] - truth[:, :2]).prod(1).sqrt()
         landmark_terms = landmark_loss(landmarks.flatten(0, 1)[positive], true_points, valid, size)
         landmark = (landmark_terms * weight).sum() / normaliser

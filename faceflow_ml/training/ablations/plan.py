@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -26,25 +26,13 @@ BASE = "base"
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-class Losses(Section):
-    """Which functions of `faceflow_ml.losses` a detector is trained with."""
-
-    box: Literal["diou", "giou"] = "diou"
-    score: Literal["quality_focal", "focal"] = "quality_focal"
-
-
 class Variant(Section):
     """One change to the base."""
 
     asks: str = Field(min_length=1, description="the question, in a sentence or two")
-    overrides: list[str] = Field([], description="key=value words, as of `faceflow-ml train`")
-    losses: Losses = Losses()
-
-    @model_validator(mode="after")
-    def _some_change(self) -> Self:
-        if not self.overrides and self.losses == Losses():
-            raise ValueError("a variant changes something: give overrides or losses")
-        return self
+    overrides: list[str] = Field(
+        min_length=1, description="key=value words, as of `faceflow-ml train`"
+    )
 
 
 class AblationPlan(Section):
@@ -73,7 +61,7 @@ class AblationPlan(Section):
 class Trial:
     """One training: a variant (or ``base``) with a seed.
 
-    key: hash of the configuration, the losses and the training data.
+    key: hash of the configuration and the training data.
     config: as it is trained; ``data.val`` is left out, so that no training sees it.
     """
 
@@ -81,7 +69,6 @@ class Trial:
     seed: int
     key: str
     config: DetectorConfig
-    losses: Losses
 
     @property
     def name(self) -> str:
@@ -138,7 +125,7 @@ def plan_trials(
     base_file = file.parent / plan.base
     used: dict[Path, DataUsed] = {}
 
-    def trial(name: str, overrides: Sequence[str], losses: Losses, seed: int) -> Trial:
+    def trial(name: str, overrides: Sequence[str], seed: int) -> Trial:
         try:
             config = _configured(base_file, [*words, *overrides, f"run.seed={seed}"], data)
         except ConfigError as error:
@@ -147,18 +134,18 @@ def plan_trials(
         source = config.data.train
         if source is not None and source not in used:
             used[source] = file_used(source)
-        key = _key(config, losses, None if source is None else used[source])
+        key = _key(config, None if source is None else used[source])
         folder = config.run.output / name / f"seed{seed}-{key[:12]}"
         config = config.model_copy(update={"run": config.run.model_copy(update={"output": folder})})
-        return Trial(name, seed, key, config, losses)
+        return Trial(name, seed, key, config)
 
     base = _configured(base_file, words, data)
     if base.data.val is None:
         raise ConfigError(f"{base_file}: data.val: give the photos to measure on")
-    trials = [trial(BASE, (), Losses(), seed) for seed in plan.seeds]
+    trials = [trial(BASE, (), seed) for seed in plan.seeds]
     for seed in plan.seeds[: plan.repeats]:
         for name, variant in plan.variants.items():
-            trials.append(trial(name, variant.overrides, variant.losses, seed))
+            trials.append(trial(name, variant.overrides, seed))
     train = None if base.data.train is None else used[base.data.train]
     return Trials(base.run.output, base, tuple(trials), train, base.data.val)
 
@@ -179,7 +166,7 @@ def _without_val(config: DetectorConfig) -> DetectorConfig:
     return config.model_copy(update={"data": config.data.model_copy(update={"val": None})})
 
 
-def _key(config: DetectorConfig, losses: Losses, train: DataUsed | None) -> str:
+def _key(config: DetectorConfig, train: DataUsed | None) -> str:
     """SHA-256 over what decides the weights; not over places, which the data's hash stands for."""
     places: Any = {
         "tracking": True,
@@ -188,7 +175,6 @@ def _key(config: DetectorConfig, losses: Losses, train: DataUsed | None) -> str:
     }
     parts = [
         config.model_dump(mode="json", exclude=places),
-        losses.model_dump(mode="json"),
         None if train is None else train.fingerprint,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -9,12 +9,12 @@ from statistics import fmean, stdev
 
 from scipy import stats
 
-from faceflow_ml.benchmark.ablations import BASE
-from faceflow_ml.benchmark.ablations_run import Ablations
-from faceflow_ml.benchmark.ablations_trial import TrialResult
 from faceflow_ml.benchmark.markdown import table
 from faceflow_ml.evaluation.reports import Environment
 from faceflow_ml.evaluation.run_detection import DetectorMetrics
+from faceflow_ml.training.ablations.plan import BASE
+from faceflow_ml.training.ablations.run import Ablations
+from faceflow_ml.training.ablations.trial import TrialResult
 
 _CONFIDENCE = 0.95
 
@@ -70,7 +70,7 @@ def render_ablations(ablations: Ablations) -> str:
         _noise(by_variant),
         "## What each asks\n",
         "\n".join(
-            f"- **{name}**{_changes(variant.overrides, variant.losses.model_dump())}: "
+            f"- **{name}** ({', '.join(f'`{word}`' for word in variant.overrides)}): "
             f"{variant.asks.strip()}"
             for name, variant in plan.variants.items()
         )
@@ -181,13 +181,6 @@ def _unfinished(ablations: Ablations) -> list[str]:
     lines = [f"- {failure.trial}: failed: {failure.reason}" for failure in ablations.failures]
     lines += [f"- {name}: not trained yet" for name in ablations.missing]
     return ["## Without a result\n", "\n".join(lines) + "\n"]
-
-
-def _changes(overrides: Sequence[str], losses: dict[str, str]) -> str:
-    usual = {"box": "diou", "score": "quality_focal"}
-    words = [f"`{word}`" for word in overrides]
-    words += [f"{term} loss `{kind}`" for term, kind in losses.items() if kind != usual[term]]
-    return f" ({', '.join(words)})"
 
 
 def _values(measure: Measure, results: Sequence[TrialResult]) -> list[float]:

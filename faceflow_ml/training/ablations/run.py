@@ -7,30 +7,32 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import mlflow
+from typing import TYPE_CHECKING
 
 from faceflow_ml.album.lock import folder_lock
-from faceflow_ml.benchmark.ablations import (
+from faceflow_ml.evaluation.data_used import samples_used
+from faceflow_ml.evaluation.photo_sources import read_labelled_photos
+from faceflow_ml.evaluation.reports import DataUsed, now
+from faceflow_ml.files import atomic_write_text
+from faceflow_ml.tracking.stores import tracking_uri
+from faceflow_ml.training.ablations.plan import (
     AblationPlan,
     Trial,
     Trials,
     plan_trials,
     read_plan,
 )
-from faceflow_ml.benchmark.ablations_trial import (
+from faceflow_ml.training.ablations.trial import (
     TrialResult,
     draw_photos,
     read_result,
     run_trial,
 )
-from faceflow_ml.evaluation.data_used import samples_used
-from faceflow_ml.evaluation.photo_sources import read_labelled_photos
-from faceflow_ml.evaluation.reports import DataUsed, now
-from faceflow_ml.files import atomic_write_text
-from faceflow_ml.tracking.stores import tracking_uri
 from faceflow_ml.training.config import DetectorConfig
 from faceflow_ml.training.tracking import RUN_ID_FILE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _log = logging.getLogger(__name__)
 EXPERIMENT = "faceflow-ablations"
@@ -143,7 +145,7 @@ def run_ablations(
                 failures.append(Failure(trial.name, reason))
             on_result(state())
         if parent is not None:
-            client = mlflow.MlflowClient(tracking_uri(trials.base.tracking.uri))
+            client = _client(trials.base)
             client.set_terminated(parent, "FAILED" if failures else "FINISHED")
         return state()
 
@@ -151,8 +153,15 @@ def run_ablations(
 def keep_page(ablations: Ablations, page: str) -> None:
     """Keep the page with the parent run, if there is one."""
     if ablations.mlflow_run is not None:
-        client = mlflow.MlflowClient(tracking_uri(ablations.base.tracking.uri))
+        client = _client(ablations.base)
         client.log_text(ablations.mlflow_run, page, "ablations.md")
+
+
+def _client(config: DetectorConfig) -> MlflowClient:
+    """Of the store that a configuration names; MLflow is of the ``train`` extra."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri(config.tracking.uri))
 
 
 def _parent_run(trials: Trials, file: Path, measured: DataUsed, *, create: bool) -> str | None:
@@ -160,14 +169,16 @@ def _parent_run(trials: Trials, file: Path, measured: DataUsed, *, create: bool)
     tracking = trials.base.tracking
     if not tracking.enabled:
         return None
+    from mlflow import MlflowException
+
     logging.getLogger("alembic").setLevel(logging.WARNING)  # one line a migration otherwise
-    client = mlflow.MlflowClient(tracking_uri(tracking.uri))
+    client = _client(trials.base)
     memory = trials.folder / RUN_ID_FILE
     if memory.is_file():
         run_id = memory.read_text(encoding="utf-8").strip()
         try:
             client.get_run(run_id)
-        except mlflow.MlflowException:
+        except MlflowException:
             pass  # of another store
         else:
             if create:
@@ -198,7 +209,7 @@ def _nested(trial: Trial, parent: str | None) -> Trial:
     changes = {"parent_run": parent, "run_name": f"{trial.variant}-seed{trial.seed}"}
     tracking = trial.config.tracking.model_copy(update=changes)
     config = trial.config.model_copy(update={"tracking": tracking})
-    return Trial(trial.variant, trial.seed, trial.key, config, trial.losses)
+    return Trial(trial.variant, trial.seed, trial.key, config)
 
 
 def _record(trial: Trial, result: TrialResult) -> None:
@@ -206,11 +217,9 @@ def _record(trial: Trial, result: TrialResult) -> None:
     run_id = result.mlflow_run
     if run_id is None:
         return
-    client = mlflow.MlflowClient(tracking_uri(trial.config.tracking.uri))
+    client = _client(trial.config)
     for name, value in (
         ("variant", trial.variant),
-        ("losses.box", trial.losses.box),
-        ("losses.score", trial.losses.score),
         ("measured_fingerprint", result.measured.fingerprint),
     ):
         client.set_tag(run_id, name, value)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor, nn
+from torch import nn
 
-from faceflow_ml.benchmark.ablations import Losses, Trial
 from faceflow_ml.data.detection_dataset import DetectionDataset, collate
 from faceflow_ml.data.records import DetectionSample
 from faceflow_ml.evaluation.detection import ImageDetections, ImageTruth, match_detections
@@ -21,9 +19,7 @@ from faceflow_ml.export.graphs import load_graph
 from faceflow_ml.files import atomic_write_bytes
 from faceflow_ml.inference.detector import DEFAULT_SCORE_THRESHOLD, NMS_IOU
 from faceflow_ml.inference.nms import nms
-from faceflow_ml.losses.box import giou_loss
-from faceflow_ml.losses.focal import focal_loss
-from faceflow_ml.training import detector as detector_training
+from faceflow_ml.training.ablations.plan import Trial
 from faceflow_ml.training.tracking import RUN_ID_FILE
 from faceflow_ml.training.trainer import train
 
@@ -74,8 +70,7 @@ def run_trial(trial: Trial, samples: Sequence[DetectionSample], measured: DataUs
         FaceFlowError: the data are missing or malformed, or the loss became NaN.
     """
     torch.compiler.reset()  # lest the limit of recompilations be reached over many trials
-    with trained_with(trial.losses):
-        trained = train(trial.config)
+    trained = train(trial.config)
     graph, config = load_graph("detector", trained.best_checkpoint)
     memory = trial.folder / RUN_ID_FILE
     result = TrialResult(
@@ -119,32 +114,6 @@ def measure(graph: nn.Module, samples: Sequence[DetectionSample], side: int) -> 
             truth.append(ImageTruth(target.boxes.numpy(), known, target.ignore.numpy()))
     matched = match_detections(found, truth)
     return detector_metrics(matched, found, truth, score_threshold=DEFAULT_SCORE_THRESHOLD)
-
-
-@contextmanager
-def trained_with(losses: Losses) -> Iterator[None]:
-    """Inside the block detectors are trained with these losses.
-
-    The trainer has one function a term and no switch for others, which only this comparison needs.
-    """
-    chosen: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
-    if losses.box == "giou":
-        chosen["diou_loss"] = giou_loss
-    if losses.score == "focal":
-        chosen["quality_focal_loss"] = _focal
-    usual = {name: getattr(detector_training, name) for name in chosen}
-    for name, function in chosen.items():
-        setattr(detector_training, name, function)
-    try:
-        yield
-    finally:
-        for name, function in usual.items():
-            setattr(detector_training, name, function)
-
-
-def _focal(logits: Tensor, quality: Tensor) -> Tensor:
-    """Focal loss towards 1, wherever a point answers for a face, however well its box fits."""
-    return focal_loss(logits, (quality > 0).to(logits.dtype))
 
 
 def draw_photos(samples: Sequence[DetectionSample], count: int | None) -> list[DetectionSample]:

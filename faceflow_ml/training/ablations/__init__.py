@@ -1,0 +1,1 @@
+"""Ablations of a training: variants of one configuration, trained, measured and compared."""
