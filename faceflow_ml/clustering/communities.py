@@ -92,6 +92,10 @@ def infomap(n: int, pairs: SimilarPairs, threshold: float) -> NDArray[np.int64]:
     near = pairs.above(max(threshold, 0.0))
     if len(near) == 0:
         return np.full(n, -1, dtype=np.int64)
+    # Both are made by SWIG, whose classes of one name share a place: that of the library loaded
+    # last is used, and only infomap iterates.
+    import faiss  # noqa: F401
+
     model = _package("infomap").Infomap(two_level=True, silent=True, seed=_SEED, num_trials=3)
     for a, b, weight in zip(
         near.first.tolist(), near.second.tolist(), near.similarity.tolist(), strict=True

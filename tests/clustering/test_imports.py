@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 GROUP = """
 import sys
+
+import pytest
 import numpy as np
 import faceflow_ml.album.people
 from faceflow_ml import cluster_faces
@@ -20,3 +24,23 @@ def test_no_library_that_takes_longer_to_load_than_an_album_to_group() -> None:
         [sys.executable, "-c", GROUP], capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == []
+
+
+INFOMAP = """
+import numpy as np
+from faceflow_ml import cluster_faces
+vectors = np.random.default_rng(0).normal(size=(60, 16)).astype(np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+first = cluster_faces(vectors, threshold=0.3, method="infomap")
+import faiss
+again = [cluster_faces(vectors, threshold=0.3, method="infomap") for _ in range(50)]
+print(all((first == labels).all() for labels in again))
+"""
+
+
+def test_infomap_survives_faiss() -> None:
+    pytest.importorskip("infomap")
+    found = subprocess.run(
+        [sys.executable, "-c", INFOMAP], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout.strip()) == (0, "True"), found.stderr
