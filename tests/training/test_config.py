@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceflow_ml.errors import ConfigError
+from faceflow_ml.training.ablations.plan import AblationPlan
 from faceflow_ml.training.config import (
     AlignerConfig,
     DetectorConfig,
@@ -29,6 +30,7 @@ def config_file(tmp_path: Path) -> Path:
 
 
 KINDS = {
+    "ablations": AblationPlan,
     "aligner": AlignerConfig,
     "detector": DetectorConfig,
     "embedder": EmbedderConfig,
