@@ -19,6 +19,7 @@ from faceflow_ml.evaluation.plots import (
     plot_histograms,
     plot_precision_recall,
     plot_recall_by_false_positives,
+    plot_reliability,
     plot_roc,
 )
 from faceflow_ml.evaluation.rejection import error_versus_reject
@@ -34,7 +35,7 @@ _REJECT_FAR = 1e-2  # a few hundred pairs hold too few of the more alike ones
 
 
 def draw_detector(folder: Path, run: DetectorRun) -> None:
-    """Write pr.png, recall.png, scores.png and worst.jpg."""
+    """Write pr.png, recall.png, scores.png, reliability.png and worst.jpg."""
     metrics, matched = run.metrics, run.matched
     points = {
         "own threshold": (metrics.at_threshold.recall, metrics.at_threshold.precision),
@@ -56,6 +57,12 @@ def draw_detector(folder: Path, run: DetectorRun) -> None:
         },
         log=True,
     )
+    if metrics.reliability is not None:
+        plot_reliability(
+            folder / "reliability.png",
+            {"scores": metrics.reliability},
+            title="Reliability of the scores as probabilities",
+        )
     false, missed = worst_cases(run, _SHOWN)
     sections = []
     for name, cases in (

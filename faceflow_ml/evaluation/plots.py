@@ -132,7 +132,12 @@ def plot_error_versus_reject(file: Path, curves: Mapping[str, RejectCurve]) -> N
         axes.legend(loc="best", edgecolor="none", framealpha=0.85)
 
 
-def plot_reliability(file: Path, curves: Mapping[str, Reliability]) -> None:
+def plot_reliability(
+    file: Path,
+    curves: Mapping[str, Reliability],
+    *,
+    title: str = "Reliability of the confidence, people not fitted on",
+) -> None:
     """The share that came true against the probability that was said: a reliability diagram.
 
     Areas of the points grow with the number of predictions.
@@ -147,7 +152,7 @@ def plot_reliability(file: Path, curves: Mapping[str, Reliability]) -> None:
             axes.plot(predicted, observed, color=color, lw=1.4, label=label)
             axes.scatter(predicted, observed, 20 + 180 * counts / counts.max(), color, alpha=0.6)
         axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
-        axes.set_title("Reliability of the confidence, people not fitted on")
+        axes.set_title(title)
         axes.legend(loc="lower right", edgecolor="none", framealpha=0.85)
 
 

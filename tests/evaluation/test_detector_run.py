@@ -203,11 +203,11 @@ def test_the_command_measures_and_draws(
     assert json.loads((out / "report.json").read_text()) == report
     assert report["models"][0]["contract_id"] == FaceDetector(toys.detector).contract_id
     assert len(report["data"][0]["fingerprint"]) == 64
-    for name in ("pr.png", "recall.png", "scores.png", "worst.jpg"):
+    for name in ("pr.png", "recall.png", "scores.png", "reliability.png", "worst.jpg"):
         picture = cv2.imread(str(out / name))
         assert picture is not None and picture.std() > 5, name
     assert {path.name for path in out.iterdir()} == {
-        *("report.json", "pr.png", "recall.png", "scores.png", "worst.jpg")
+        *("report.json", "pr.png", "recall.png", "scores.png", "reliability.png", "worst.jpg")
     }
 
 
