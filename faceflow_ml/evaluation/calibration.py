@@ -16,7 +16,8 @@ from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.clustering.confidence import ConfidenceModel
 from faceflow_ml.evaluation.clustering import bcubed
 from faceflow_ml.evaluation.detection import score_at_false_positives
-from faceflow_ml.evaluation.grouping_confidence import fit_confidence, fit_logistic, group_piles
+from faceflow_ml.evaluation.grouping_confidence import fit_confidence, group_piles
+from faceflow_ml.evaluation.logistic import fit_logistic
 from faceflow_ml.evaluation.piles import draw_piles
 from faceflow_ml.evaluation.run_detection import DetectorRun
 from faceflow_ml.evaluation.verification import all_pair_scores, threshold_at_far

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.clustering.confidence import (
@@ -16,11 +15,11 @@ from faceflow_ml.clustering.confidence import (
     gather_evidence,
     probability,
 )
+from faceflow_ml.evaluation.logistic import fit_logistic
 from faceflow_ml.evaluation.piles import Pile, draw_piles, split_people
 from faceflow_ml.evaluation.reliability import Reliability, reliability
 
 PILES = 40
-_RIDGE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -111,19 +110,3 @@ def fit_confidence(outcomes: Outcomes) -> ConfidenceModel:
         ]
     )
     return ConfidenceModel(*weights.round(4).tolist())
-
-
-def fit_logistic(features: FloatArray, outcome: NDArray[np.bool_]) -> FloatArray:
-    """(w,) weights of the greatest likelihood for (m, w) features, with a faint ridge that keeps
-    them finite where the outcomes can be told apart without error."""
-    sign = np.where(outcome, 1.0, -1.0)
-
-    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
-        score = sign * (features @ weights)
-        value = np.logaddexp(0.0, -score).mean() + _RIDGE * weights @ weights / 2
-        slope = -sign * probability(-score[:, None], np.ones(1))
-        return float(value), features.T @ slope / len(features) + _RIDGE * weights
-
-    if len(features) == 0:
-        return np.zeros(features.shape[1])
-    return np.asarray(minimize(loss, np.zeros(features.shape[1]), jac=True, method="BFGS").x)

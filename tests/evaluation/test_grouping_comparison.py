@@ -15,9 +15,9 @@ from faceflow_ml.benchmark import grouping
 from faceflow_ml.benchmark.grouping import Candidate, LabelledVectors, compare_groupings
 from faceflow_ml.clustering.batch import cluster_faces
 from faceflow_ml.evaluation.grouping_confidence import (
-    fit_logistic,
     measure_confidence,
 )
+from faceflow_ml.evaluation.logistic import fit_logistic
 from faceflow_ml.evaluation.reliability import reliability
 
 
