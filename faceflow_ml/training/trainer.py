@@ -122,12 +122,18 @@ def train(config: TrainConfig) -> TrainResult:
             logger=logger or False,
             enable_model_summary=False,
         )
-        trainer.fit(
-            job.module,
-            datamodule=job.data,
-            ckpt_path=last if last.exists() else None,
-            weights_only=False,
-        )
+        try:
+            trainer.fit(
+                job.module,
+                datamodule=job.data,
+                ckpt_path=last if last.exists() else None,
+                weights_only=False,
+            )
+        except Exception as error:
+            interruption = _interruption(error)
+            if interruption is None:
+                raise
+            raise interruption from None
     if trainer.interrupted:
         raise KeyboardInterrupt
     trainer.save_checkpoint(last)
@@ -142,6 +148,18 @@ def train(config: TrainConfig) -> TrainResult:
         steps=trainer.global_step,
         metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
     )
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    """What was being unwound when ``error`` was raised: Ctrl-C or SIGTERM, or None.
+
+    A signal to the whole process group ends the loader's workers as well, whose end PyTorch
+    reports as an error of its own while the first one unwinds.
+    """
+    cause = error.__context__
+    while cause is not None and isinstance(cause, Exception):
+        cause = cause.__context__
+    return cause
 
 
 def _compile(job: _Job) -> None:

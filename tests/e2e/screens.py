@@ -14,6 +14,15 @@ from playwright.sync_api import Locator, Page, expect
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 IMAGES = ROOT / "docs" / "images"
+BEYOND = """(width) => {
+  const wide = document.documentElement.scrollWidth;
+  if (wide <= width) return "";
+  const beyond = [...document.body.querySelectorAll("*")]
+    .filter((element) => element.getBoundingClientRect().right > width)
+    .map((element) => element.cloneNode(false).outerHTML);
+  return [`${wide} px wide`, ...beyond.slice(0, 5)].join("\\n");
+}"""
+"""How wide a page is that is wider than the window, and its first elements that stand out."""
 SLOW = 240_000
 """Milliseconds for what a busy machine takes minutes to do."""
 
@@ -33,10 +42,12 @@ def check_screen(page: Page, picture: str | None = None) -> None:
         if one["impact"] in ("serious", "critical")
     ]
     assert serious == [], f"{picture or page.url}: {serious}"
-    width = page.evaluate("document.documentElement.scrollWidth")
     size = page.viewport_size
     assert size is not None
-    assert width <= size["width"], f"{picture or page.url} is {width} px wide"
+    deadline = time.monotonic() + 5  # what has just come may take a moment to find its place
+    while wide := page.evaluate(BEYOND, size["width"]):
+        assert time.monotonic() < deadline, f"{picture or page.url} is {wide}"
+        page.wait_for_timeout(100)
     if picture is not None and os.environ.get("UPDATE_IMAGES") == "1":
         page.screenshot(path=IMAGES / f"app-{picture}.png")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import signal
@@ -237,6 +238,34 @@ def test_a_killed_command_goes_on_where_it_was(
     assert trained == [trial.name for trial in trials[1:]]
     assert started[0] == killed_at
     assert [r.steps for r in result.results] == [30] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
+def test_a_signal_to_all_its_processes_ends_the_command(
+    ablations: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The loader's workers end with it, which is no failure of the trial: none is begun after."""
+    file = ablations(variants={"giou": VARIANTS["giou"]})
+    words = ["run.epochs=1000", "tracking.enabled=false", "data.workers=1"]
+    trials = plan_trials(read_plan(file), file, words).trials
+    command = [sys.executable, "-m", "faceflow_ml", "bench", "ablations", str(file), *words]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    checkpoint = trials[0].folder / "last.ckpt"
+    deadline = time.monotonic() + 300
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        assert process.wait(timeout=120) == 143, log.read_text(encoding="utf-8")
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert checkpoint.exists()
+    assert "2 of 3" not in log.read_text(encoding="utf-8")
 
 
 def test_a_process_killed_before_measuring_does_not_train_again(
