@@ -16,7 +16,7 @@ import numpy as np
 from faceflow_ml.album.cache import FileStamp, ResultCache
 from faceflow_ml.album.records import PhotoRecord
 from faceflow_ml.album.render import missing_pictures, write_pictures
-from faceflow_ml.dedup.hashing import grey_thumb, phash64
+from faceflow_ml.dedup.hashing import grey_thumb, phash_of_thumb
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import ImageLimits, Photo, load_photo
 from faceflow_ml.inference.types import Detections, FaceResult, ImageArray
@@ -253,6 +253,7 @@ def _record(read: _Read, photo: Photo, result: FaceResult) -> PhotoRecord:
         raise ValueError("expected a file that was read")
     scale = photo.width / photo.pixels.shape[1]
     faces = result.detections
+    thumb = grey_thumb(photo.pixels)
     return PhotoRecord(
         sha256=sha256,
         width=photo.width,
@@ -262,6 +263,6 @@ def _record(read: _Read, photo: Photo, result: FaceResult) -> PhotoRecord:
         detections=Detections(faces.boxes * scale, faces.scores, faces.landmarks * scale),
         vectors=np.asarray(result.vectors, np.float32),
         quality=np.asarray(result.quality, np.float32),
-        phash=phash64(photo.pixels),
-        thumb=grey_thumb(photo.pixels),
+        phash=phash_of_thumb(thumb),
+        thumb=thumb,
     )

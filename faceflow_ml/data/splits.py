@@ -14,7 +14,7 @@ import numpy as np
 
 from faceflow_ml.data.fingerprint import image_digest
 from faceflow_ml.data.records import DetectionSample, IdentitySample
-from faceflow_ml.dedup.hashing import grey_thumb, phash64
+from faceflow_ml.dedup.hashing import grey_thumb, phash_of_thumb
 from faceflow_ml.dedup.near import near_pairs
 
 
@@ -124,9 +124,8 @@ def near_duplicates(samples: Sequence[DetectionSample]) -> list[tuple[str, str]]
     hashes = np.zeros(len(samples), np.uint64)
     thumbs = []
     for i, sample in enumerate(samples):
-        image = sample.decode()
-        hashes[i] = phash64(image)
-        thumbs.append(grey_thumb(image))
+        thumbs.append(grey_thumb(sample.decode()))
+        hashes[i] = phash_of_thumb(thumbs[-1])
     return [(samples[i].name, samples[j].name) for i, j in near_pairs(hashes, thumbs)]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceflow_ml.dedup.hashing import THUMB_SIZE, grey_thumb, phash64
+from faceflow_ml.dedup.hashing import THUMB_SIZE, grey_thumb, phash_of_thumb
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class DedupItem:
         size: (width, height) of the original when ``image`` was reduced on reading.
         """
         width, height = size or (image.shape[1], image.shape[0])
+        thumb = grey_thumb(image)
         return cls(
             path=path,
             sha256=sha256,
-            phash=phash64(image),
-            thumb=grey_thumb(image),
+            phash=phash_of_thumb(thumb),
+            thumb=thumb,
             width=width,
             height=height,
             size_bytes=size_bytes,

@@ -31,17 +31,31 @@ _MIN_SPREAD = 0.5
 _MIN_LIKENESS = 0.4
 
 
+def _centred(points: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+    """Points (..., k, 2) as complex numbers (..., k) around their mean.
+
+    Of these, rotation and scale are one multiplication: d = a * s.
+    """
+    numbers = points[..., 0] + 1j * points[..., 1]
+    return np.asarray(numbers - numbers.sum(axis=-1, keepdims=True) / points.shape[-2])
+
+
+def _spread(centred: npt.NDArray[np.complex128]) -> npt.NDArray[np.float64]:
+    """RMS distance (...) of points (..., k) from their mean."""
+    squares = centred.real**2 + centred.imag**2
+    return np.asarray(np.sqrt(squares.sum(axis=-1) / centred.shape[-1]))
+
+
 def _correlate(
-    src: npt.NDArray[np.float64], dst: npt.NDArray[np.float64]
+    s: npt.NDArray[np.complex128], d: npt.NDArray[np.complex128]
 ) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Per point set (..., k, 2): complex covariance, and the spreads of source and target."""
-    # As complex numbers, rotation and scale are one multiplication: d = a * s.
-    s = (src - src.mean(axis=-2, keepdims=True)) @ np.array([1.0, 1.0j])
-    d = (dst - dst.mean(axis=-2, keepdims=True)) @ np.array([1.0, 1.0j])
+    """Per set of centred points (..., k): complex covariance, and the spreads of both."""
     with np.errstate(over="ignore", invalid="ignore"):
-        covariance = np.mean(s.conj() * d, axis=-1)
-        spreads = [np.sqrt(np.mean(np.abs(z) ** 2, axis=-1)) for z in (s, d)]
-    return covariance, spreads[0], spreads[1]
+        covariance = (s.conj() * d).sum(axis=-1) / s.shape[-1]
+        return covariance, _spread(s), _spread(d)
+
+
+_TEMPLATE_CENTRED = _centred(ARCFACE_TEMPLATE)
 
 
 def _usable(
@@ -71,19 +85,20 @@ def estimate_similarity(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[n
         raise ValueError(f"expected two sets of points (k, 2), k >= 2, got {a.shape}, {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("expected finite points, got NaN or infinity")
-    covariance, source, target = _correlate(a, b)
+    covariance, source, target = _correlate(_centred(a), _centred(b))
     if not _usable(covariance, source, target, 0.0, 1e-6):
         raise ValueError("degenerate points: they fix no similarity transform")
-    factor = complex(covariance / source**2)
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    shift = b.mean(axis=0) - linear @ a.mean(axis=0)
-    return np.column_stack([linear, shift])
+    # Plain numbers: for so few of them NumPy takes longer than the arithmetic.
+    factor = complex(covariance) / float(source) ** 2
+    (ax, ay), (bx, by) = (a.sum(axis=0) / len(a)).tolist(), (b.sum(axis=0) / len(b)).tolist()
+    c, d = factor.real, factor.imag
+    return np.array([[c, -d, bx - c * ax + d * ay], [d, c, by - d * ax - c * ay]])
 
 
 def alignable(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     """(n,) mask of the faces whose landmarks (n, 5, 2) ``align_faces`` accepts."""
-    points = check_landmarks(landmarks)
-    return _usable(*_correlate(points, ARCFACE_TEMPLATE), _MIN_SPREAD, _MIN_LIKENESS)
+    points = _centred(check_landmarks(landmarks))
+    return _usable(*_correlate(points, _TEMPLATE_CENTRED), _MIN_SPREAD, _MIN_LIKENESS)
 
 
 def align_faces(

@@ -259,7 +259,7 @@ def _to_rgb(image: Image.Image) -> ImageArray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _shrink(pixels: ImageArray, max_side: int | None) -> ImageArray:

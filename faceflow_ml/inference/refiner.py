@@ -7,6 +7,7 @@ arXiv:1604.02878).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,12 +76,12 @@ def box_view(photo: ImageArray, box: npt.NDArray[np.float64]) -> ImageArray:
         photo: ``(h, w, 3)`` uint8 RGB.
         box: ``(4,)`` x1, y1, x2, y2 in pixels, with an area; may reach outside the photo.
     """
-    size = box[2:] - box[:2]
-    scale = VIEW_SIZE / (CONTEXT * np.sqrt(size.prod()))
+    x1, y1, x2, y2 = box.tolist()
+    scale = VIEW_SIZE / (CONTEXT * math.sqrt((x2 - x1) * (y2 - y1)))
     # Corners of pixels have whole coordinates in boxes; in a warp, centres of pixels have.
-    shift = VIEW_SIZE / 2 - (box[:2] + box[2:]) / 2 * scale + 0.5 * scale - 0.5
+    x, y = (VIEW_SIZE / 2 - (c - 0.5) * scale - 0.5 for c in ((x1 + x2) / 2, (y1 + y2) / 2))
     view = np.zeros((VIEW_SIZE, VIEW_SIZE, 3), np.uint8)
-    warp(photo, np.column_stack([np.eye(2) * scale, shift]), view)
+    warp(photo, np.array([[scale, 0.0, x], [0.0, scale, y]]), view)
     return view
 
 

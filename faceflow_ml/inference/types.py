@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,8 @@ class Detections:
     landmarks: FloatArray
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = np.asarray(getattr(self, field.name), dtype=np.float32)
-            object.__setattr__(self, field.name, value)
+        for name in ("boxes", "scores", "landmarks"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
         n = len(self.scores) if self.scores.ndim == 1 else -1
         if n < 0 or self.boxes.shape != (n, 4) or self.landmarks.shape != (n, 5, 2):
             raise ValueError(
