@@ -38,14 +38,14 @@ def _spanning_forest(n: int, pairs: SimilarPairs) -> NDArray[np.int64]:
     order = np.lexsort((pairs.second, pairs.first, -pairs.similarity))
     rank = np.arange(len(order))
     a, b = pairs.first[order], pairs.second[order]
-    taken = [np.empty(0, dtype=np.int64)]
+    taken = np.zeros(len(order), dtype=bool)
     while len(rank):
         closest = np.full(n, len(order))
         np.minimum.at(closest, a, rank)
         np.minimum.at(closest, b, rank)
         trees = np.flatnonzero(closest < len(order))
         pair = np.searchsorted(rank, closest[trees])
-        taken.append(closest[trees])
+        taken[closest[trees]] = True
         parent = np.arange(n)
         parent[trees] = a[pair] + b[pair] - trees
         # Ranks differ, so that only two trees which chose the same pair point at each other.
@@ -56,7 +56,7 @@ def _spanning_forest(n: int, pairs: SimilarPairs) -> NDArray[np.int64]:
         a, b = parent[a], parent[b]
         apart = a != b
         a, b, rank = a[apart], b[apart], rank[apart]
-    return order[np.unique(np.concatenate(taken))]
+    return order[taken]
 
 
 def _leaves(n: int, first: list[int], second: list[int]) -> NDArray[np.int64]:

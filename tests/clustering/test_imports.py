@@ -15,7 +15,8 @@ import numpy as np
 import faceflow_ml.album.people
 from faceflow_ml import cluster_faces
 cluster_faces(np.eye(4, 8, dtype=np.float32)[[0, 0, 1, 2]], threshold=0.5)
-print(*({name.partition(".")[0] for name in sys.modules} & {"faiss", "hdbscan", "scipy", "torch"}))
+names = {name.partition(".")[0] for name in sys.modules} | set(sys.modules)
+print(*(names & {"faiss", "hdbscan", "numpy.ma", "scipy", "torch"}))
 """
 
 
