@@ -126,10 +126,24 @@ class _LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
+        self._has_added = False
         for name, entry in _COMMANDS.items():
             self.commands[name] = TyperCommand(name, help=entry.help)
-        for name, point in _added().items():
-            self.commands[name] = _load_added(point)
+
+    def _add(self) -> None:
+        """Add what other packages bring; finding and loading it takes a tenth of a second."""
+        if not self._has_added:
+            self._has_added = True
+            self.commands |= {name: _load_added(point) for name, point in _added().items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._add()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:
+            self._add()
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
