@@ -134,7 +134,7 @@ class _LazyGroup(TyperGroup):
         """Add what other packages bring; finding and loading it takes a tenth of a second."""
         if not self._has_added:
             self._has_added = True
-            self.commands |= {name: _load_added(point) for name, point in _added().items()}
+            self.commands.update({name: _load_added(at) for name, at in _added().items()})
 
     def list_commands(self, ctx: Any) -> list[str]:
         self._add()
