@@ -137,7 +137,8 @@ def train(config: TrainConfig) -> TrainResult:
     if trainer.interrupted:
         raise KeyboardInterrupt
     trainer.save_checkpoint(last)
-    best_path = Path(best.best_model_path) if best.best_model_path else last
+    # By its name: the run's folder may have been moved since the best one was written.
+    best_path = run.output / Path(best.best_model_path).name if best.best_model_path else last
     if trainer.is_global_zero:  # on other machines there is no checkpoint
         if logger is not None:
             log_results(logger, best_path, checkpoint=config.tracking.log_checkpoint)

@@ -140,6 +140,23 @@ def test_another_configuration_does_not_continue_a_run(embedder_config: MakeEmbe
         train(embedder_config("run.max_steps=1", "optim.lr=0.01"))
 
 
+def test_a_run_that_has_been_moved_finds_its_best_checkpoint(
+    embedder_config: MakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [tmp_path / "here", tmp_path / "there"]
+    for place in places:
+        place.mkdir()
+    config = embedder_config("run.epochs=2", "run.output=run")
+    monkeypatch.chdir(places[0])
+    first = train(config)
+    (places[0] / "run").rename(places[1] / "run")
+    monkeypatch.chdir(places[1])
+    again = train(config)
+    assert again.steps == first.steps
+    assert again.best_checkpoint.resolve().parent == places[1] / "run"
+    assert load_checkpoint(again.best_checkpoint)["global_step"] > 0
+
+
 def test_weights_carry_over_to_another_size_and_more_people(
     embedder_config: MakeEmbedder, tmp_path: Path
 ) -> None:
