@@ -62,15 +62,15 @@ def make_points(height: int, width: int, device: torch.device | None = None) -> 
 
 def decode_boxes(distances: Tensor, points: Points) -> Tensor:
     """Boxes ``(..., a, 4)`` xyxy in pixels from distances in strides."""
-    pixels = distances * points.strides[:, None]
-    x, y = points.centres.unbind(1)
-    left, top, right, bottom = pixels.unbind(-1)
-    return torch.stack([x - left, y - top, x + right, y + bottom], dim=-1)
+    outwards = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=distances.device)
+    return points.centres.repeat(1, 2) + distances * (points.strides[:, None] * outwards)
 
 
 def decode_landmarks(offsets: Tensor, points: Points) -> Tensor:
     """Landmarks ``(..., a, 5, 2)`` in pixels from offsets in strides."""
-    return points.centres[:, None] + offsets * points.strides[:, None, None]
+    # Flat: runtimes take several times as long over rows of two numbers.
+    pixels = points.centres.repeat(1, 5) + offsets.flatten(-2) * points.strides[:, None]
+    return pixels.unflatten(-1, (5, 2))
 
 
 class SeparableConv(nn.Sequential):
