@@ -70,7 +70,7 @@ def decode_landmarks(offsets: Tensor, points: Points) -> Tensor:
     """Landmarks ``(..., a, 5, 2)`` in pixels from offsets in strides."""
     # Flat: runtimes take several times as long over rows of two numbers.
     pixels = points.centres.repeat(1, 5) + offsets.flatten(-2) * points.strides[:, None]
-    return pixels.unflatten(-1, (5, 2))
+    return cast(Tensor, pixels.unflatten(-1, (5, 2)))
 
 
 class SeparableConv(nn.Sequential):
