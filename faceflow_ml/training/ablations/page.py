@@ -91,7 +91,7 @@ def _how(ablations: Ablations) -> str:
         "the shipped detector had: it tells what helps early, not where each would end. The "
         "weights measured are the last, averaged where averaging is on. The detector is measured "
         "alone, in PyTorch and without refiner and aligner, on photos fitted into "
-        f"{data.val_size} px that no training saw and that nothing was chosen on.\n"
+        f"{data.val_size} px that no training saw and no checkpoint was chosen by.\n"
     )
 
 
