@@ -158,7 +158,7 @@ def _interruption(error: BaseException) -> BaseException | None:
     reports as an error of its own while the first one unwinds.
     """
     cause = error.__context__
-    while cause is not None and isinstance(cause, Exception):
+    while isinstance(cause, Exception | GeneratorExit):
         cause = cause.__context__
     return cause
 
