@@ -57,7 +57,7 @@ class DetectorPreprocessing(_Strict):
     color: Literal["RGB"] = "RGB"
     normalization: Literal["in-graph"] = "in-graph"
     max_side: int = Field(default=640, ge=32)
-    min_side: int = Field(default=480, ge=1)
+    min_side: int = Field(default=640, ge=1)
     multiple: Literal[32] = 32
     pad_value: int = Field(default=114, ge=0, le=255)
     refiner: _Hex16 | None = None

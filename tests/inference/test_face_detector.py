@@ -49,7 +49,7 @@ def test_boxes_are_mapped_back_from_every_size(
     detector: FaceDetector, width: int, height: int
 ) -> None:
     longest = max(width, height)
-    scale = min(max(longest, 480), 640) / longest
+    scale = 640 / longest
     # A square two cells of 32 wide holds a whole one, wherever it lies.
     side = round(64 / scale)
     x, y = round(width * 0.6) - side // 2, round(height * 0.4) - side // 2
@@ -64,7 +64,7 @@ def test_boxes_are_mapped_back_from_every_size(
     assert (best <= np.array([width, height] * 2)).all()
     inner = (best[:2] > 1).all() and (best[2:] < np.array([width, height]) - 1).all()
     if inner:
-        np.testing.assert_allclose(best[2:] - best[:2], 80 / scale, rtol=0.05)
+        np.testing.assert_allclose(best[2:] - best[:2], 80 / scale, rtol=0.07)
         assert np.abs(centre - [x + side / 2, y + side / 2]).max() <= 17 / scale
 
 
@@ -122,9 +122,10 @@ def test_small_faces_of_a_big_photo_are_found_in_tiles(detector: FaceDetector) -
         assert np.abs(centre - [2005, 1415]).max() < 20
 
 
-def test_a_face_in_several_views_is_reported_once(detector: FaceDetector) -> None:
-    # Whole in the first tile (400 x 300, not resized) and in the photo (reduced to 640 x 480).
-    image = photo(700, 525, (96, 96, 64), half=80)
+def test_a_face_in_several_views_is_reported_once(detector_onnx: bytes) -> None:
+    # Whole in the first tile (640 x 480, not resized) and in the photo (reduced to 1000 x 750).
+    image = photo(1120, 840, (96, 96, 64), half=80)
+    detector = FaceDetector(detector_onnx, max_side=1000)
     alone = detector.detect(image, multi_scale=False)
     merged = detector.detect(image, multi_scale=True)
     assert len(alone) == len(merged) == 1

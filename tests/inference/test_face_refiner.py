@@ -110,7 +110,7 @@ def test_a_model_of_another_shape_is_refused() -> None:
 
 
 def test_a_detector_asks_its_refiner(tmp_path: Path, detector_onnx: bytes) -> None:
-    photo = np.zeros((480, 480, 3), np.uint8)  # the side to which smaller ones are raised
+    photo = np.zeros((640, 640, 3), np.uint8)  # the side to which smaller ones are raised
     photo[128:160, 128:160] = (70, 0, 40)  # a faint candidate
     photo[224:256, 64:96] = (250, 0, 40)  # a clear one
     plain = FaceDetector(detector_onnx)
