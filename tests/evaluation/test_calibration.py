@@ -54,14 +54,21 @@ def faces(people: int, each: int, noise: float) -> tuple[np.ndarray, np.ndarray]
 def run_of(
     scores: np.ndarray, hits: np.ndarray, images: int, by: ScoreCalibration | None = None
 ) -> DetectorRun:
-    """A run that found these in its first image, of which the hits are its faces, all of them."""
+    """A run that found these, 50 in an image, of which the hits are its faces, all of them."""
     boxes = np.arange(len(scores), dtype=np.float32)[:, None] * 20 + np.float32([0, 0, 10, 10])
     points = np.zeros((len(scores), 5, 2), np.float32)
     empty = ImageTruth(boxes[:0], points[:0], np.zeros(0, bool))
-    truth = [ImageTruth(boxes[hits], points[hits], np.zeros(int(hits.sum()), bool))]
-    found = [ImageDetections(boxes, scores.astype(np.float32), points)]
+    parts = [slice(start, start + 50) for start in range(0, len(scores), 50)]
+    truth = [
+        ImageTruth(
+            boxes[part][hits[part]], points[part][hits[part]], np.zeros(hits[part].sum(), bool)
+        )
+        for part in parts
+    ]
+    found = [ImageDetections(boxes[p], scores[p].astype(np.float32), points[p]) for p in parts]
     nothing = ImageDetections(boxes[:0], points[:0, 0, 0], points[:0])
-    truth, found = truth + [empty] * (images - 1), found + [nothing] * (images - 1)
+    rest = images - len(parts)
+    truth, found = truth + [empty] * rest, found + [nothing] * rest
     matched = match_detections(found, truth)
     metrics = detector_metrics(matched, found, truth, score_threshold=0.5)
     return DetectorRun([], truth, found, matched, metrics, by or ScoreCalibration())
@@ -85,7 +92,7 @@ def test_scores_become_probabilities() -> None:
     scores = rng.uniform(0.05, 0.95, 4000)
     truth = ScoreCalibration(slope=2.0, shift=-0.5)
     hits = rng.random(4000) < truth.probability(scores)
-    run = run_of(scores, hits, 40_000)
+    run = run_of(scores, hits, 4_000)
     found = calibrate_detector(run)
     assert found.score_slope == pytest.approx(2.0, rel=0.1)
     assert found.score_shift == pytest.approx(-0.5, abs=0.1)

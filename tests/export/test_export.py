@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from faceflow_ml import FaceDetector, FaceEmbedder
 from faceflow_ml.data.synthetic_shards import synthetic_identity_shard
 from faceflow_ml.errors import ConfigError, FaceFlowError, WeightsError
+from faceflow_ml.export import export
 from faceflow_ml.export.export import ExportResult, export_model
 from faceflow_ml.export.formats import Precision, write_int8, write_onnx
 from faceflow_ml.export.graphs import AlignerGraph, load_graph
@@ -85,6 +86,19 @@ def weights(folder: Path, detector: Path, embedder: Path) -> Path:
 
 
 @pytest.fixture
+def quick_detector(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing the detector, which takes half a minute, gives what it gave for ``weights``."""
+
+    def write(kind: Kind, graph: torch.nn.Module, file: Path) -> None:
+        if kind == "detector":
+            shutil.copyfile(weights / "mobilenetv3_fpn_tiny.onnx", file)
+        else:
+            write_onnx(kind, graph, file)
+
+    monkeypatch.setattr(export, "write_onnx", write)
+
+
+@pytest.fixture
 def faces() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
 
@@ -121,6 +135,7 @@ def test_a_detector_comes_with_its_aligner(
         (tmp_path / "gone").rename(weights / aligner["file"])
 
 
+@pytest.mark.usefixtures("quick_detector")
 def test_a_detector_asks_the_refiner_of_its_folder(detector: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     judge = export_model("refiner", _checkpoint(tmp_path, "refiner", "refiner_small"), out)
@@ -136,6 +151,7 @@ def test_a_detector_asks_the_refiner_of_its_folder(detector: Path, tmp_path: Pat
     assert len(scores) and scores.max() != alone.max()
 
 
+@pytest.mark.usefixtures("quick_detector")
 def test_the_aligner_of_the_folder_goes_before_the_shipped_one(
     detector: Path, aligners: dict[Precision, ExportResult], tmp_path: Path
 ) -> None:
