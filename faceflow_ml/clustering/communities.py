@@ -92,11 +92,8 @@ def infomap(n: int, pairs: SimilarPairs, threshold: float) -> NDArray[np.int64]:
     near = pairs.above(max(threshold, 0.0))
     if len(near) == 0:
         return np.full(n, -1, dtype=np.int64)
-    # Both are made by SWIG, whose classes of one name share a place: that of the library loaded
-    # last is used, and only infomap iterates.
-    import faiss  # noqa: F401
-
     model = _package("infomap").Infomap(two_level=True, silent=True, seed=_SEED, num_trials=3)
+    _register_classes()
     for a, b, weight in zip(
         near.first.tolist(), near.second.tolist(), near.similarity.tolist(), strict=True
     ):
@@ -105,6 +102,19 @@ def infomap(n: int, pairs: SimilarPairs, threshold: float) -> NDArray[np.int64]:
     for node in model.run().nodes():
         labels[node.node_id] = n + node.module_id
     return _without_singles(labels)
+
+
+def _register_classes() -> None:
+    """Have Infomap's results come as its own classes.
+
+    FAISS too is made by SWIG, in which classes of one name share a place: after FAISS is loaded,
+    vectors that Infomap returns are of FAISS's class, which cannot be iterated and crashes.
+    """
+    swig = _package("infomap._swig")
+    ending = "_swigregister"
+    for name in vars(swig._infomap):
+        if name.endswith(ending):
+            getattr(swig._infomap, name)(getattr(swig, name.removesuffix(ending)))
 
 
 def _without_singles(labels: NDArray[np.int64]) -> NDArray[np.int64]:
