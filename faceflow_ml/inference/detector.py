@@ -35,7 +35,9 @@ BLEND_IOU = 0.6
 _CANDIDATE_SCORE = 0.15
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
 _MAX_CANDIDATES = 1000
-# Views per run: enough to fill the cores, few enough to bound memory.
+# Views per run: enough to fill a GPU, few enough to bound memory. On a processor there is one a
+# thread, since the maps of more do not stay in its caches: on one thread a photo of 640x480 takes
+# 25.6 ms alone, 28.3 in fours and 31.3 in eights.
 _BATCH = 8
 # Boxes this near to a border between tiles, in input pixels, are of faces that it cuts.
 _BORDER = 2.0
@@ -103,6 +105,8 @@ class FaceDetector:
         self._weights = weights
         self._preprocessing = pretrained.parse_preprocessing(DetectorPreprocessing, weights)
         self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
+        on_gpu = "CUDAExecutionProvider" in self._session.providers
+        self._batch = _BATCH if on_gpu else min(_BATCH, threads or os.cpu_count() or 1)
         refiner = pretrained.companion_of("refiner", weights)
         self._refiner = (
             None if refiner is None else FaceRefiner(refiner, threads=threads, device=device)
@@ -223,7 +227,7 @@ class FaceDetector:
             for view in self._views(number, photo, multi_scale):
                 group = by_shape[view.pixels.shape]
                 group.append(view)
-                if len(group) == _BATCH:
+                if len(group) == self._batch:
                     self._run(by_shape.pop(view.pixels.shape), photos, threshold, found)
         for group in by_shape.values():
             self._run(group, photos, threshold, found)
