@@ -19,7 +19,7 @@ from tests.load.uploads import Load, Measured, Uploaded, render, upload
 # Not imported: that patches the standard library.
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="Locust is not installed")
 
-LOAD = Load(users=2, batch=3, size=30_000, seconds=1.0)
+LOAD = Load(users=2, batch=3, size=30_000, seconds=5.0)  # in one, a busy machine ends none
 
 
 @pytest.fixture(scope="module")
