@@ -63,6 +63,7 @@ def run_benchmark(
     Raises:
         FaceFlowError: the models are missing or altered, or data are malformed.
     """
+    measured_on = environment()  # before the pictures, which may lie in the checkout, change it
     pipeline = FacePipeline.from_pretrained(detector=detector, embedder=embedder, threads=1)
     with tempfile.TemporaryDirectory(prefix="faceflow-bench-") as work:
         folder = Path(work) / "album"
@@ -99,7 +100,7 @@ def run_benchmark(
             )
     return Benchmark(
         created=now(),
-        environment=environment(),
+        environment=measured_on,
         models=(
             ModelUsed.of("detector", detector, pipeline.detector.contract_id),
             ModelUsed.of("embedder", embedder, pipeline.embedder.contract_id),
