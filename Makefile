@@ -72,7 +72,7 @@ webtest: $(WEB_MODULES) ## lint, types and components of the web client
 	cd $(WEB) && npm run --silent lint && npm test --silent
 
 pytest: $(FULL) $(WEB_BUILD) ## the tests and the doctests, a process a core
-	$(PY) -m pytest --numprocesses logical --dist loadscope --no-loadscope-reorder
+	$(PY) -m pytest --numprocesses logical --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 
 bench: $(FULL) ## measure this machine
 	$(FACEFLOW) bench --out docs/benchmarks.md
