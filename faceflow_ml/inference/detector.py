@@ -36,8 +36,7 @@ _CANDIDATE_SCORE = 0.15
 # Candidates per view that enter NMS; a photo holds fewer faces, and NMS is quadratic.
 _MAX_CANDIDATES = 1000
 # Views per run: enough to fill a GPU, few enough to bound memory. On a processor there is one a
-# thread, since the maps of more do not stay in its caches: on one thread a photo of 640x480 takes
-# 25.6 ms alone, 28.3 in fours and 31.3 in eights.
+# thread: the maps of more do not stay in its caches, and each then takes longer than alone.
 _BATCH = 8
 # Boxes this near to a border between tiles, in input pixels, are of faces that it cuts.
 _BORDER = 2.0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from faceflow_ml.errors import FaceFlowError, WeightsError
 from faceflow_ml.inference.detector import FaceDetector, _inside, _View
+from faceflow_ml.inference.session import Session
 from faceflow_ml.inference.tiling import Region
 from faceflow_ml.inference.types import Detections
 
@@ -137,6 +138,23 @@ def test_a_face_cut_by_a_tile_is_left_to_its_neighbour() -> None:
     boxes = [[500, 0, 600, 90], [402, 100, 500, 200], [380, 100, 500, 200], [800, 500, 900, 600]]
     faces = Detections(np.array(boxes), np.ones(4), np.zeros((4, 5, 2)))
     assert _inside(faces, view, 900, 600).boxes.tolist() == [boxes[0], boxes[3]]
+
+
+@pytest.mark.parametrize(("threads", "sizes"), [(1, [1] * 5), (2, [2, 2, 1])])
+def test_a_processor_takes_one_view_a_thread(
+    detector_onnx: bytes, threads: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, runs = FaceDetector(detector_onnx, threads=threads), []
+    run = Session.run
+
+    def counted(self: Session, images: np.ndarray) -> tuple[np.ndarray, ...]:
+        runs.append(len(images))
+        return run(self, images)
+
+    monkeypatch.setattr(Session, "run", counted)
+    found = detector.detect_batch([photo(640, 480, (128, 64, 32))] * 5)
+    assert runs == sizes
+    assert [len(faces) for faces in found] == [1] * 5
 
 
 def test_batch_equals_one_by_one(detector: FaceDetector) -> None:
