@@ -31,6 +31,7 @@ from faceflow_ml.evaluation.run_verification import (
     run_identities,
     run_pairs,
 )
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pipeline import FacePipeline
@@ -172,5 +173,5 @@ def _identities(
         return None, ()
     say("Verifying pairs of aligned faces")
     samples = read_aligned_faces(file)
-    run = run_identities(pipeline.embedder, samples)
+    run = run_identities(pipeline.embedder, samples, aligner=FaceAligner.default())
     return run.metrics, verification_strata(run, samples)

@@ -156,7 +156,8 @@ def embedder(
 ) -> None:
     """Verification: on pairs of whole photos, and on aligned faces of known people.
 
-    Without --pairs, --photos and --identities, all three of ../shared/data.
+    Without --pairs, --photos and --identities, all three of ../shared/data. The aligner places
+    aligned faces first, as it does faces found in photos.
     """
     from faceflow_ml.evaluation import figures
     from faceflow_ml.evaluation.data_used import file_used, samples_used
@@ -168,6 +169,7 @@ def embedder(
         run_pairs,
     )
     from faceflow_ml.evaluation.summary import identity_rows, pair_rows
+    from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.detector import FaceDetector
     from faceflow_ml.inference.embedder import FaceEmbedder
     from faceflow_ml.inference.pipeline import FacePipeline
@@ -204,8 +206,10 @@ def embedder(
         rows += pair_rows(pair_run.metrics)
     if identities is not None:
         samples = read_aligned_faces(identities)[:limit]
+        aligner = FaceAligner.default(threads=threads)
+        models.append(("aligner", None, aligner.contract_id))
         with progress("Faces", len(samples)) as bar:
-            identity_run = run_identities(model, samples, on_done=bar.advance)
+            identity_run = run_identities(model, samples, aligner=aligner, on_done=bar.advance)
         metrics["identities"] = identity_run.metrics
         data.append(samples_used(identities, samples))
         if out is not None:
@@ -301,6 +305,7 @@ def calibrate(
     from faceflow_ml.evaluation.run_detection import run_detector
     from faceflow_ml.evaluation.run_verification import run_identities
     from faceflow_ml.evaluation.summary import calibration_rows
+    from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.detector import FaceDetector
     from faceflow_ml.inference.embedder import FaceEmbedder
 
@@ -308,12 +313,13 @@ def calibrate(
     started = time.monotonic()
     finder = FaceDetector.from_pretrained(detector, threads=threads)
     model = FaceEmbedder.from_pretrained(embedder, threads=threads)
+    aligner = FaceAligner.default(threads=threads)
     photos = read_labelled_photos(data)
     people = read_aligned_faces(identities)
     with progress("Photos", len(photos)) as bar:
         found = run_detector(finder, photos, on_done=bar.advance)
     with progress("Faces", len(people)) as bar:
-        faces = run_identities(model, people, on_done=bar.advance)
+        faces = run_identities(model, people, aligner=aligner, on_done=bar.advance)
     for_detector = calibrate_detector(found)
     for_embedder, trials = calibrate_embedder(faces.vectors, faces.norms, faces.labels)
     report = make_report(
@@ -322,6 +328,7 @@ def calibrate(
         [
             ("detector", detector, finder.contract_id),
             ("embedder", embedder, model.contract_id),
+            ("aligner", None, aligner.contract_id),
         ],
         [samples_used(data, photos), samples_used(identities, people)],
         {"detector": for_detector, "embedder": for_embedder, "trials": trials},

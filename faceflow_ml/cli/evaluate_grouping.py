@@ -45,6 +45,7 @@ def grouping(
     from faceflow_ml.evaluation.plots import plot_reliability, require_plots
     from faceflow_ml.evaluation.run_verification import run_identities
     from faceflow_ml.files import atomic_write_text
+    from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.embedder import FaceEmbedder
 
     prepare(out, pictures=False)
@@ -52,9 +53,10 @@ def grouping(
         require_plots()
     started = time.monotonic()
     model = FaceEmbedder.from_pretrained(embedder, threads=threads)
+    aligner = FaceAligner.default(threads=threads)
     people = read_aligned_faces(identities)
     with progress("Faces", len(people)) as bar:
-        faces = run_identities(model, people, on_done=bar.advance)
+        faces = run_identities(model, people, aligner=aligner, on_done=bar.advance)
     albums = []
     for spec in SYNTHETIC_ALBUMS if synthetic else ():
         say(f"Rendering {spec.photos} photos of {spec.people} fictional people")
@@ -69,7 +71,7 @@ def grouping(
     report = make_report(
         "grouping",
         started,
-        [("embedder", embedder, model.contract_id)],
+        [("embedder", embedder, model.contract_id), ("aligner", None, aligner.contract_id)],
         [samples_used(identities, people)],
         {"comparison": comparison, "confidence": confidence},
     )

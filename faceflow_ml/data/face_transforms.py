@@ -20,11 +20,13 @@ class FaceTransform:
     Args:
         size: side of the output in pixels.
         augment: off for validation.
+        jitter: how far faces are moved, turned and scaled, in [0, 1]: 1 as far off as landmarks
+            of a detector put an aligned face.
     """
 
-    def __init__(self, size: int, *, augment: bool) -> None:
+    def __init__(self, size: int, *, augment: bool, jitter: float = 1.0) -> None:
         self.size = size
-        self._compose = A.Compose(_augmentations(), seed=0) if augment else None
+        self._compose = A.Compose(_augmentations(jitter), seed=0) if augment else None
 
     def __call__(self, faces: Sequence[NDArray[np.uint8]], seed: int) -> NDArray[np.uint8]:
         """Transform ``n`` faces ``(h, w, 3)`` uint8 RGB into ``(n, size, size, 3)`` uint8.
@@ -43,14 +45,13 @@ class FaceTransform:
         return result
 
 
-def _augmentations() -> list[A.BasicTransform | A.BaseCompose]:
+def _augmentations(jitter: float) -> list[A.BasicTransform | A.BaseCompose]:
     return [
         A.HorizontalFlip(p=0.5),
-        # As far off as the detector's landmarks put an aligned face.
         A.Affine(
-            scale=(0.9, 1.1),
-            translate_percent=(-0.05, 0.05),
-            rotate=(-9, 9),
+            scale=(1 - 0.1 * jitter, 1 + 0.1 * jitter),
+            translate_percent=(-0.05 * jitter, 0.05 * jitter),
+            rotate=(-9 * jitter, 9 * jitter),
             border_mode=cv2.BORDER_REPLICATE,
             p=0.6,
         ),

@@ -1,7 +1,8 @@
 """Aligned faces with identities, decoded once into a memory map, and the dataset that trains on it.
 
-A cache is a folder named by the fingerprint of its samples: ``images.npy`` (n, 112, 112, 3) uint8
-and ``index.npz``. It is built under a temporary name and renamed when complete.
+A cache is a folder named by the fingerprint of its samples, and by the aligner that placed them, if
+one did: ``images.npy`` (n, 112, 112, 3) uint8 and ``index.npz``. It is built under a temporary name
+and renamed when complete.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.fingerprint import fingerprint_samples
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.inference.aligner import FaceAligner
 
 FACE_SIZE = 112
 
@@ -38,7 +40,7 @@ class IdentityCache:
         names: identity names, sorted.
         sources: ``(n,)`` the set each face came from.
         eye_px: ``(n,)`` float32 eye distance in the original photo, NaN where unknown.
-        fingerprint: SHA-256 of the samples.
+        fingerprint: SHA-256 of the samples, and the contract id of the aligner that placed them.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -62,23 +64,32 @@ class IdentityCache:
         return len(self.labels)
 
 
-def build_identity_cache(samples: Sequence[IdentitySample], root: Path) -> IdentityCache:
+def build_identity_cache(
+    samples: Sequence[IdentitySample], root: Path, aligner: FaceAligner | None = None
+) -> IdentityCache:
     """Decode ``samples`` under ``root`` unless that was done before.
 
     Faces of another size than 112x112 are resized.
+
+    Args:
+        samples: aligned faces.
+        root: folder of caches.
+        aligner: moves each face to where it would put it, so that an embedder sees faces as
+            evenly placed in training as behind a detector that has this aligner.
 
     Raises:
         FaceFlowError: there are no samples, or one cannot be decoded.
     """
     if not samples:
         raise FaceFlowError("there are no faces to train on")
-    folder = root / f"identities-{fingerprint_samples(samples)}"
+    placed = "" if aligner is None else f"-{aligner.contract_id}"
+    folder = root / f"identities-{fingerprint_samples(samples)}{placed}"
     if folder.is_dir():
         return IdentityCache(folder)
     root.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".tmp-identities-", dir=root))
     try:
-        _decode_into(temporary, samples)
+        _decode_into(temporary, samples, aligner)
         try:
             temporary.rename(folder)
         except OSError:
@@ -102,7 +113,9 @@ def face_pixels(sample: IdentitySample) -> NDArray[np.uint8]:
     return face
 
 
-def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
+def _decode_into(
+    folder: Path, samples: Sequence[IdentitySample], aligner: FaceAligner | None
+) -> None:
     images = np.lib.format.open_memmap(
         folder / "images.npy",
         mode="w+",
@@ -111,7 +124,8 @@ def _decode_into(folder: Path, samples: Sequence[IdentitySample]) -> None:
     )
 
     def decode(position: int) -> None:
-        images[position] = face_pixels(samples[position])
+        face = face_pixels(samples[position])
+        images[position] = face if aligner is None else aligner.place(face[None])[0]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(decode, range(len(samples))):

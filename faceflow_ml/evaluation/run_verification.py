@@ -24,6 +24,7 @@ from faceflow_ml.evaluation.verification import (
     tar_at_far_interval,
     threshold_at_far,
 )
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.images import IMAGE_SUFFIXES
 from faceflow_ml.inference.pipeline import FacePipeline
@@ -314,9 +315,16 @@ def run_identities(
     embedder: FaceEmbedder,
     samples: Sequence[IdentitySample],
     *,
+    aligner: FaceAligner | None,
     on_done: OnDone = lambda count: None,
 ) -> IdentityRun:
     """Embed aligned faces and verify all their pairs; memory grows with their number.
+
+    Args:
+        embedder: the model to measure.
+        samples: aligned faces.
+        aligner: places every face as it does behind a detector; None leaves them as they are.
+        on_done: told how many faces were done.
 
     Raises:
         FaceFlowError: a face is not of the aligned size.
@@ -332,7 +340,10 @@ def run_identities(
                     f"{sample.name}: expected an aligned face of {CROP_SIZE} x {CROP_SIZE} "
                     f"pixels, got {crop.shape[1]} x {crop.shape[0]}"
                 )
-        part = embedder.embed_with_norms(np.stack(crops))
+        faces = np.stack(crops)
+        if aligner is not None:
+            faces = aligner.place(faces)
+        part = embedder.embed_with_norms(faces)
         vectors.append(part[0])
         norms.append(part[1])
         on_done(len(batch))

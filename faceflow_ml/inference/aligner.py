@@ -13,15 +13,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from faceflow_ml.inference import pretrained
 from faceflow_ml.inference.alignment import (
     ARCFACE_TEMPLATE,
+    align_faces,
     alignable,
     estimate_similarity,
     warp,
 )
 from faceflow_ml.inference.checks import check_image, check_landmarks
 from faceflow_ml.inference.pretrained import AlignerPreprocessing
-from faceflow_ml.inference.types import VIEW_SIZE, FloatArray, ImageArray
+from faceflow_ml.inference.types import CROP_SIZE, VIEW_SIZE, FloatArray, ImageArray
 from faceflow_ml.inference.view_model import ViewModel
 
 VIEW_CENTRE = (56.0, 62.0)
@@ -31,6 +33,7 @@ and nothing that an aligned training face does not show when it is turned or shi
 
 # More than the network was trained to correct: it sees no face there.
 _FURTHEST = 0.35
+_FRAME = 56  # pixels around a crop, more than the furthest correction brings in
 
 
 class FaceAligner(ViewModel):
@@ -45,6 +48,11 @@ class FaceAligner(ViewModel):
     preprocessing = AlignerPreprocessing
     output = "corrections"
     columns = 4
+
+    @classmethod
+    def default(cls, *, threads: int | None = None) -> FaceAligner:
+        """The aligner that detectors exported here get: of the default weights, or the shipped."""
+        return cls(pretrained.default_companion("aligner"), threads=threads)
 
     def correct(self, image: ImageArray, landmarks: npt.NDArray[np.floating]) -> FloatArray:
         """Move the landmarks of each face together, so that ``align_faces`` puts it in its place.
@@ -71,6 +79,22 @@ class FaceAligner(ViewModel):
         for (_, points, index, matrix), correction in zip(faces, corrections, strict=True):
             points[index] = _moved(points[index], matrix, correction)
         return [points.astype(np.float32) for points in moved]
+
+    def place(self, crops: ImageArray) -> ImageArray:
+        """Move aligned faces, whoever aligned them, to where this aligner would have put them.
+
+        crops: (n, 112, 112, 3) uint8 RGB, n >= 0, on the template of ``align_faces``.
+        Returns the same shape and dtype. What comes in from beyond a crop's borders repeats them.
+        Raises ValueError for other shapes or dtypes.
+        """
+        if crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3):
+            raise ValueError(f"expected crops (n, {CROP_SIZE}, {CROP_SIZE}, 3), got {crops.shape}")
+        border = ((0, 0), (_FRAME, _FRAME), (_FRAME, _FRAME), (0, 0))
+        framed = np.pad(crops, border, mode="edge")
+        landmarks = (ARCFACE_TEMPLATE[None] + _FRAME).astype(np.float32)
+        corrected = self.correct_batch(list(framed), [landmarks] * len(crops))
+        placed = [align_faces(*face)[0] for face in zip(framed, corrected, strict=True)]
+        return np.stack(placed) if placed else crops.copy()
 
 
 def _view(photo: ImageArray, matrix: npt.NDArray[np.float64]) -> ImageArray:

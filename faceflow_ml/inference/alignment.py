@@ -108,8 +108,8 @@ def align_faces(
 
     image: (H, W, 3) uint8 RGB. landmarks: (n, 5, 2) pixels, n >= 0.
     size: side of the crops in pixels; the template scales with it.
-    Returns (n, size, size, 3) uint8 RGB; what lies outside the photo is black. Faces much larger
-    than the crop are averaged down first, so that they do not alias.
+    Returns (n, size, size, 3) uint8 RGB, by bicubic interpolation; what lies outside the photo is
+    black. Faces much larger than the crop are averaged down first, so that they do not alias.
     Raises ValueError for other shapes or dtypes and for degenerate landmarks: all in one place,
     or nothing like a face, such as left and right exchanged.
     """
@@ -126,11 +126,17 @@ def align_faces(
     crops = np.zeros((len(points), size, size, 3), dtype=np.uint8)
     target = (ARCFACE_TEMPLATE + 0.5) * (size / CROP_SIZE) - 0.5
     for crop, face in zip(crops, points, strict=True):
-        warp(image, estimate_similarity(face, target), crop)
+        warp(image, estimate_similarity(face, target), crop, interpolation=cv2.INTER_CUBIC)
     return crops
 
 
-def warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) -> None:
+def warp(
+    image: ImageArray,
+    matrix: npt.NDArray[np.float64],
+    out: ImageArray,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+) -> None:
     """Fill ``out`` (size, size, 3) with the image under ``matrix`` (photo to crop pixels)."""
     size = len(out)
     # Plain numbers: for so few of them NumPy takes longer than the warp itself.
@@ -162,7 +168,7 @@ def warp(image: ImageArray, matrix: npt.NDArray[np.float64], out: ImageArray) ->
         to_crop,
         (size, size),
         dst=out,
-        flags=cv2.INTER_LINEAR,
+        flags=interpolation,
         borderMode=cv2.BORDER_CONSTANT,
     )
 

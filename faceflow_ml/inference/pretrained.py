@@ -71,6 +71,7 @@ class EmbedderPreprocessing(_Strict):
     normalization: Literal["in-graph"] = "in-graph"
     size: Literal[112] = 112
     template: Literal["arcface"] = "arcface"
+    interpolation: Literal["bicubic"] = "bicubic"
 
 
 class AlignerPreprocessing(_Strict):
@@ -221,6 +222,14 @@ def default_companions(out: Path) -> dict[Kind, str]:
                 if name is not None and kind not in found:
                     found[kind] = manifest.models[kind][name].contract_id
     return found
+
+
+def default_companion(kind: Kind) -> Weights:
+    """The verified model of a kind that `default_companions` names for the default weights."""
+    for folder in (weights_dir(), _shipped_dir()):
+        if read_manifest(folder).default.get(kind) is not None:
+            return _from_folder(kind, folder, None)
+    raise WeightsError(f"no {kind} among the weights of this version of faceflow-ml")
 
 
 def find_companion(kind: Kind, weights: Weights) -> tuple[Path, str, ModelEntry] | None:

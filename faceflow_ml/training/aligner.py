@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from faceflow_ml.data.face_views import ViewDataset
-from faceflow_ml.data.identities import FACE_SIZE, IdentityCache
+from faceflow_ml.data.identities import IdentityCache
 from faceflow_ml.losses.alignment import alignment_error, alignment_loss
 from faceflow_ml.models.aligner import Aligner
 from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
-from faceflow_ml.training.config import AlignerConfig, IdentityDataConfig
-from faceflow_ml.training.embedder import EmbedderData
+from faceflow_ml.training.config import AlignerConfig
+from faceflow_ml.training.identity_data import IdentityData
 from faceflow_ml.training.loaders import as_is, planned_steps
 from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
@@ -27,11 +27,8 @@ from faceflow_ml.training.warm_start import load_onnx_weights
 _VALIDATION_SEED = 0  # not the run's: errors of different runs are of the same views
 
 
-class AlignerData(EmbedderData):
+class AlignerData(IdentityData):
     """The embedder's faces, seen through disturbed alignments."""
-
-    def __init__(self, config: IdentityDataConfig, seed: int) -> None:
-        super().__init__(config, FACE_SIZE, seed)
 
     def train_dataset(self) -> ViewDataset:
         return ViewDataset(self.train_cache, augment=True, seed=self.seed)

@@ -117,6 +117,23 @@ class IdentityDataConfig(Section):
         return self
 
 
+class EmbedderDataConfig(IdentityDataConfig):
+    """The same, and how evenly the faces are placed."""
+
+    aligner: str | None = Field(
+        None,
+        description="weights whose aligner places every face again, as it does behind a detector: "
+        "a name of the manifest, an .onnx file or a folder",
+    )
+    jitter: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="how far augmentation moves, turns and scales faces: 1 as far off as landmarks "
+        "of a detector put them, less where an aligner corrects those",
+    )
+
+
 class EmbedderModelConfig(Section):
     """The network."""
 
@@ -141,7 +158,7 @@ class HeadConfig(Section):
 class EmbedderConfig(Section):
     """Everything that decides what `faceflow-ml train embedder` makes."""
 
-    data: IdentityDataConfig
+    data: EmbedderDataConfig
     model: EmbedderModelConfig = EmbedderModelConfig()
     head: HeadConfig = HeadConfig()
     optim: OptimConfig = OptimConfig()

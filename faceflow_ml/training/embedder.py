@@ -16,70 +16,37 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from faceflow_ml.data.face_transforms import FaceTransform
-from faceflow_ml.data.identities import FaceDataset, IdentityCache, build_identity_cache
-from faceflow_ml.data.identity_sources import read_identities
-from faceflow_ml.data.samplers import class_balanced_weights
+from faceflow_ml.data.identities import FaceDataset, IdentityCache
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
 from faceflow_ml.models.iresnet import IResNet, resize_fc
 from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
-from faceflow_ml.training.config import EmbedderConfig, IdentityDataConfig
-from faceflow_ml.training.loaders import planned_steps, resumable_loader
+from faceflow_ml.training.config import EmbedderConfig, EmbedderDataConfig
+from faceflow_ml.training.identity_data import IdentityData
+from faceflow_ml.training.loaders import planned_steps
 from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
 _IMPRINTED_FACES = 6  # of each identity: more move its centre little
 
 
-class EmbedderData(L.LightningDataModule):
-    """Identity caches and their loaders; resumes inside an epoch."""
+class EmbedderData(IdentityData):
+    """Augmented faces, placed as the product will place them where an aligner is configured."""
 
-    def __init__(self, config: IdentityDataConfig, input_size: int, seed: int) -> None:
-        super().__init__()
+    def __init__(self, config: EmbedderDataConfig, input_size: int, seed: int) -> None:
+        aligner = None
+        if config.aligner is not None:
+            aligner = FaceAligner.from_pretrained(config.aligner, threads=1)
+        super().__init__(config, seed, aligner)
         self.config = config
         self.input_size = input_size
-        self.seed = seed
-        self.train_cache: IdentityCache
-        self.val_cache: IdentityCache | None = None
 
-    def prepare(self) -> None:
-        """Decode what is not in the cache yet; call before the model is built."""
-        config = self.config
-        train = read_identities(
-            config.train,
-            "train",
-            limit=config.limit,
-            labels=config.labels,
-            strangers=config.strangers,
-            synthetic_people=config.synthetic_people,
-            synthetic_faces=config.synthetic_faces,
-            seed=self.seed,
-            cache=config.cache,
-        )
-        self.train_cache = build_identity_cache(train, config.cache)
-        if config.val is not None:
-            val = read_identities(config.val, "val", limit=config.limit)
-            self.val_cache = build_identity_cache(val, config.cache)
-
-    def train_dataset(self) -> torch.utils.data.Dataset[tuple[Tensor, Tensor]]:
-        """What training sees, in whole batches."""
-        transform = FaceTransform(self.input_size, augment=True)
+    def train_dataset(self) -> FaceDataset:
+        transform = FaceTransform(self.input_size, augment=True, jitter=self.config.jitter)
         return FaceDataset(self.train_cache, transform, seed=self.seed)
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        assert self.trainer is not None
-        balance = self.config.balance
-        labels = self.train_cache.labels
-        return resumable_loader(
-            self.train_dataset(),
-            self.trainer,
-            weights=class_balanced_weights(labels, balance) if balance else None,
-            batch_size=self.config.batch_size,
-            workers=self.config.workers,
-            seed=self.seed,
-        )
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         if self.val_cache is None:

@@ -22,6 +22,7 @@ from faceflow_ml.evaluation.run_detection import DetectorRun, run_detector
 from faceflow_ml.evaluation.run_verification import IdentityRun, run_identities
 from faceflow_ml.evaluation.verification import all_pair_scores
 from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pretrained import MANIFEST_NAME, Kind, read_manifest
@@ -258,7 +259,7 @@ def _measure_embedder(folder: Path, data: Path) -> Measured:
     samples = read_aligned_faces(data)
 
     def measure() -> Measured:
-        run = run_identities(model, samples)
+        run = run_identities(model, samples, aligner=FaceAligner.default())
         return Measured(
             model.contract_id,
             run.metrics.tar_at_far_1e_3.value,

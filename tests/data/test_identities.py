@@ -19,6 +19,7 @@ from faceflow_ml.data.parquet import read_detection_shards
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.data.synthetic_shards import synthetic_photo_shard
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.inference.aligner import FaceAligner
 
 
 def _samples(people: int = 3, faces: int = 4, size: int = 112) -> list[IdentitySample]:
@@ -51,6 +52,42 @@ def test_cache_is_built_once_and_again_for_other_faces(tmp_path: Path) -> None:
 def test_faces_of_another_size_are_resized(tmp_path: Path) -> None:
     cache = build_identity_cache(_samples(size=150), tmp_path)
     assert cache.images.shape == (12, 112, 112, 3)
+
+
+@pytest.fixture(scope="module")
+def fictional(tmp_path_factory: pytest.TempPathFactory) -> list[IdentitySample]:
+    return read_identities(
+        None, "train", synthetic_people=4, synthetic_faces=2, cache=tmp_path_factory.mktemp("faces")
+    )
+
+
+def test_faces_placed_by_an_aligner_are_another_cache(
+    fictional: list[IdentitySample], tmp_path: Path
+) -> None:
+    aligner = FaceAligner.from_pretrained()
+    plain = build_identity_cache(fictional, tmp_path)
+    placed = build_identity_cache(fictional, tmp_path, aligner)
+    assert placed.folder != plain.folder and aligner.contract_id in placed.fingerprint
+    assert (placed.labels == plain.labels).all()
+    expected = aligner.place(fictional[3].decode()[None])[0]
+    np.testing.assert_array_equal(placed.images[3], expected)
+    assert (placed.images != plain.images).any()
+
+
+@pytest.mark.parametrize(("jitter", "least", "most"), [(0.0, 0.0, 0.01), (1.0, 1.0, 6.0)])
+def test_jitter_is_how_far_faces_are_moved(jitter: float, least: float, most: float) -> None:
+    face = np.full((112, 112, 3), 40, np.uint8)
+    face[50:62, 50:62] = 200  # in the middle: mirroring leaves it there
+    transform = FaceTransform(112, augment=True, jitter=jitter)
+
+    def centre(image: np.ndarray) -> np.ndarray:
+        bright = image.astype(float).sum(axis=2)
+        return np.argwhere(bright > (bright.min() + bright.max()) / 2).mean(axis=0)
+
+    moved = [
+        np.linalg.norm(centre(transform([face], seed)[0]) - centre(face)) for seed in range(60)
+    ]
+    assert least <= np.median(moved) <= most
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"])

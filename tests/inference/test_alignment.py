@@ -70,6 +70,21 @@ def test_a_face_at_the_template_is_cut_unchanged() -> None:
     assert np.abs(crop[0].astype(int) - image).max() <= 1
 
 
+def test_small_faces_are_enlarged_smoothly() -> None:
+    """Bicubic interpolation keeps more of what a photo shows than bilinear does."""
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28, 3), np.uint8)
+    large = cv2.resize(noise, (112, 112), interpolation=cv2.INTER_CUBIC)
+    half = np.asarray(cv2.resize(large, (56, 56), interpolation=cv2.INTER_AREA), np.uint8)
+    crop = align_faces(half, ((ARCFACE_TEMPLATE + 0.5) / 2 - 0.5)[None])[0]
+    linear = cv2.resize(half, (112, 112), interpolation=cv2.INTER_LINEAR)
+    inner = np.s_[4:-4, 4:-4]
+
+    def error(image: np.ndarray) -> float:
+        return float(np.square(image[inner].astype(float) - large[inner]).mean())
+
+    assert error(crop) < 0.5 * error(linear)
+
+
 @pytest.mark.parametrize("size", [64, 112, 224])
 @pytest.mark.parametrize("scale", [0.4, 1.0, 3.0, 9.0])
 @pytest.mark.parametrize("angle", [0.0, 0.5, math.pi])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from faceflow_ml.data.synth.faces import aligned_faces
 from faceflow_ml.errors import WeightsError
 from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF, FaceAligner
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE, align_faces, estimate_similarity
@@ -129,3 +130,32 @@ def test_a_detector_without_its_aligner_says_so(tmp_path: Path, detector_onnx: b
     wanted = write_weights(tmp_path, detector_onnx, {"aligner": build_aligner()}, missing="aligner")
     with pytest.raises(WeightsError, match=wanted["aligner"]):
         FaceDetector(tmp_path)
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    inner = np.s_[:, 12:100, 12:100]  # what both hold
+    return float(np.abs(a[inner].astype(float) - b[inner]).mean())
+
+
+def test_faces_of_one_photo_are_placed_alike() -> None:
+    model = FaceAligner.default()
+    faces = np.stack([face for face, _ in aligned_faces(6, 1)])
+    moved = np.concatenate(
+        [align_faces(face, (ARCFACE_TEMPLATE + (4.0, -3.0))[None]) for face in faces]
+    )
+    after = _difference(model.place(faces), model.place(moved))
+    assert after < 0.5 * _difference(faces, moved)
+
+
+def test_placing_is_correcting_and_cutting_out() -> None:
+    """Away from the borders, and with colours that make the correction known."""
+    model = aligner(build_aligner())
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    faces[..., 0] = 255
+    template = ARCFACE_TEMPLATE[None].astype(np.float32)
+    for face, placed in zip(faces, model.place(faces), strict=True):
+        expected = align_faces(face, model.correct(face, template))[0]
+        assert_allclose(placed[25:87, 25:87], expected[25:87, 25:87], atol=1)
+    assert model.place(faces[:0]).shape == (0, 112, 112, 3)
+    with pytest.raises(ValueError, match=r"expected crops \(n, 112, 112, 3\)"):
+        model.place(faces[:, :64])

@@ -16,7 +16,7 @@ from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.data.parquet import read_identity_shards
 from faceflow_ml.data.synthetic_shards import synthetic_identity_shard
 from faceflow_ml.errors import FaceFlowError
-from faceflow_ml.training.config import IdentityDataConfig
+from faceflow_ml.training.config import EmbedderDataConfig
 from pipelines.definition.check import all_steps
 from pipelines.local.execute import Execution, merge_parameters
 from pipelines.local.state import ExecutionState, begin
@@ -104,7 +104,7 @@ def test_too_little_is_a_success_that_says_why_and_enough_is_trained_on(
     # The training's own way from its channel to its cache.
     from faceflow_ml.training.embedder import EmbedderData
 
-    data = EmbedderData(IdentityDataConfig(train=channel, cache=tmp_path / "cache"), 112, 0)
+    data = EmbedderData(EmbedderDataConfig(train=channel, cache=tmp_path / "cache"), 112, 0)
     data.prepare()
     cache = data.train_cache
     corrected = [name for name in cache.names if name.startswith("corrections/")]
