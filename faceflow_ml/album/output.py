@@ -9,21 +9,23 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from faceflow_ml.album.render import PICTURE_FOLDERS, is_own_picture
 from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.files import PART_PREFIX
 
 # A low guess, so that no run that would fit is refused: the crops and the cache of one photo.
 _BYTES_A_PHOTO = 30_000
 _BYTES_FOR_ALL = 1_000_000
 
-_PICTURE = re.compile(r"[0-9a-f]{16}\.jpg")
-_PART = re.compile(r"\.tmp-.*")
+_PART = re.compile(re.escape(PART_PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
 
 
 def prepare_output(out: Path, folder: Path) -> None:
     """Make ``out`` and see that it can be written.
 
     Raises:
-        ConfigError: ``out`` is a file, or the folder of photos itself.
+        ConfigError: ``out`` is a file, or the folder of photos itself, or the photos are where
+            pictures of faces are to be written.
         FaceFlowError: ``out`` cannot be made or written, or its disk is full.
     """
     if out.exists() and not out.is_dir():
@@ -32,6 +34,11 @@ def prepare_output(out: Path, folder: Path) -> None:
         raise ConfigError(
             f"the output {out} is the folder of photos itself; choose another, inside it or not"
         )
+    for name in PICTURE_FOLDERS:
+        if folder.resolve().is_relative_to((out / name).resolve()):
+            raise ConfigError(
+                f"the photos are in {out / name}, where the result goes; choose another output"
+            )
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -59,10 +66,10 @@ def check_space(out: Path, new_photos: int = 0) -> None:
 
 def remove_parts(out: Path) -> None:
     """Remove what a killed run left half-written; nobody else may be writing."""
-    for folder in (out, out / "crops", out / "thumbs"):
+    for folder in (out, *(out / name for name in PICTURE_FOLDERS)):
         if folder.is_dir():
             for path in folder.iterdir():
-                if _PART.fullmatch(path.name):
+                if _PART.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                     path.unlink(missing_ok=True)
 
 
@@ -71,5 +78,5 @@ def remove_stale_pictures(folder: Path, keep: Iterable[Path]) -> None:
     wanted = {path.name for path in keep}
     if folder.is_dir():
         for path in folder.iterdir():
-            if _PICTURE.fullmatch(path.name) and path.name not in wanted:
+            if path.name not in wanted and is_own_picture(path):
                 path.unlink(missing_ok=True)

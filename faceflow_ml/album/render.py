@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,16 @@ CROP_SIDE = 256
 THUMBNAIL_SIDE = 800
 _CONTEXT = 1.6  # a face's picture is this much wider than its box
 _QUALITY = 86
+
+PICTURE_FOLDERS = ("crops", "thumbs")
+"""Where in an output folder pictures are."""
+
+# A comment segment (ITU-T T.81, B.2.4.5) behind the 20 bytes of the JFIF header tells our pictures
+# from others'.
+_HEADER_BYTES = 20
+_SIGNATURE = b"Made by FaceFlow"
+_COMMENT = b"\xff\xfe" + (len(_SIGNATURE) + 2).to_bytes(2, "big") + _SIGNATURE
+_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 
 # What every current browser shows by itself.
 _BROWSER_FORMATS = frozenset({"JPEG", "PNG", "WebP", "GIF", "BMP"})
@@ -67,6 +78,17 @@ def missing_pictures(out: Path, record: PhotoRecord) -> bool:
     return not all(_has_content(picture) for picture in wanted)
 
 
+def is_own_picture(path: Path) -> bool:
+    """Whether `write_pictures` wrote this file."""
+    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEADER_BYTES + len(_COMMENT))[_HEADER_BYTES:] == _COMMENT
+    except OSError:
+        return False
+
+
 def _has_content(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
@@ -112,4 +134,5 @@ def _jpeg(image: ImageArray) -> bytes:
     ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not ok:
         raise FaceFlowError("a picture for the gallery could not be encoded")
-    return data.tobytes()
+    plain = data.tobytes()
+    return plain[:_HEADER_BYTES] + _COMMENT + plain[_HEADER_BYTES:]

@@ -19,7 +19,7 @@ import numpy as np
 
 from faceflow_ml.album.records import ID_LENGTH, face_id
 from faceflow_ml.errors import FaceFlowError
-from faceflow_ml.files import atomic_path, atomic_write_bytes, atomic_write_text
+from faceflow_ml.files import PART_PREFIX, atomic_path, atomic_write_bytes, atomic_write_text
 from faceflow_ml.inference.images import Photo
 from faceflow_ml.inference.types import FaceResult, ImageArray
 
@@ -42,7 +42,10 @@ class Results:
 
     def remove_parts(self) -> None:
         """Remove what a killed job left half-written; one process writes to a folder at a time."""
-        for part in [*self._folder.glob(".tmp-*"), *self._folder.glob("*/.tmp-*")]:
+        for part in (
+            *self._folder.glob(f"{PART_PREFIX}*"),
+            *self._folder.glob(f"*/{PART_PREFIX}*"),
+        ):
             part.unlink(missing_ok=True)
 
     def finished(self, sha256: str) -> int | None:

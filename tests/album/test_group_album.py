@@ -19,6 +19,7 @@ from faceflow_ml.album.group import GroupOptions, group_album
 from faceflow_ml.album.output import check_space
 from faceflow_ml.album.schema import Groups, read_groups
 from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.files import PART_PREFIX
 
 
 def files_under(folder: Path) -> dict[str, bytes]:
@@ -198,7 +199,7 @@ def test_damaged_cache_entries_and_lost_pictures_are_made_again(
     crops = sorted((out / "crops").iterdir())
     crops[0].unlink()
     crops[1].write_bytes(b"")
-    (out / "crops/.tmp-half.jpg").write_bytes(b"half")
+    (out / f"crops/{PART_PREFIX}0a1b_2c3.jpg").write_bytes(b"half")
     engine = new_engine()
     group_album(album, out, engine)
     assert engine.seen == 2
@@ -287,6 +288,41 @@ def test_bad_folders_are_bad_usage(album: Path, tmp_path: Path, engine) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match="is a file"):
         group_album(album, tmp_path / "file", engine)
+
+
+def test_photos_where_the_result_goes_are_bad_usage(album: Path, tmp_path: Path, engine) -> None:
+    for folder in (tmp_path / "crops", tmp_path / "thumbs/trip"):
+        folder.parent.mkdir(exist_ok=True)
+        photo = folder / "0123456789abcdef.jpg"
+        shutil.copytree(album, folder)
+        (folder / "a1.jpg").rename(photo)
+        with pytest.raises(ConfigError, match="where the result goes"):
+            group_album(folder, tmp_path, engine)
+        assert photo.exists()
+        assert not (tmp_path / "groups.json").exists()
+
+
+def test_what_others_keep_in_the_output_stays(album: Path, tmp_path: Path, engine) -> None:
+    out = tmp_path / "out"
+    group_album(album, out, engine)
+    own = list((out / "crops").iterdir())
+    others = [
+        out / ".tmp-notes.txt",
+        out / f"{PART_PREFIX}notes.txt",
+        out / f"{PART_PREFIX}folder01/a.txt",
+        out / "crops/0123456789abcdef.jpg",
+        out / "thumbs/fedcba9876543210.jpg",
+        out / "crops/00000000000000aa.jpg/a.txt",
+    ]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(album / "a1.jpg", path)
+    for photo in album.iterdir():
+        if photo.suffix == ".jpg":
+            photo.unlink()
+    group_album(album, out, engine)
+    assert all(path.exists() for path in others)
+    assert not all(path.exists() for path in own)
 
 
 def test_an_output_that_cannot_be_written_is_said_before_the_work(album: Path, engine) -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from faceflow_ml.album.schema import read_groups
 from faceflow_ml.cli import app
+from faceflow_ml.files import PART_PREFIX
 
 TUNING = ["--min-score", "0.4", "--threshold", "0.82"]
 
@@ -135,7 +136,7 @@ def test_a_run_may_be_killed_at_any_moment(
         done = stored(out)
         assert not (out / "groups.json").exists()
         if number != signal.SIGKILL:
-            assert not list(out.rglob(".tmp-*"))
+            assert not list(out.rglob(f"{PART_PREFIX}*"))
 
     finished = run_here("group", folder, "--out", out, *options)
     assert finished.exit_code == 0, finished.stderr

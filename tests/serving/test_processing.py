@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from faceflow_ml import FaceDetector, FaceEmbedder, FacePipeline, load_image
+from faceflow_ml.files import PART_PREFIX
 from serving.processing.share import share
 from serving.sagemaker import Host
 from tests.cli.conftest import red_photo
@@ -159,7 +160,7 @@ def test_a_killed_job_goes_on_and_redoes_nothing(job: Job, whole: Job) -> None:
     wait_for_records(job, process, 3)
     process.kill()
     process.communicate()
-    (job.output / "photos/.tmp-part.json").write_text("{")  # as a kill in mid-write leaves it
+    (job.output / f"photos/{PART_PREFIX}a.json").write_text("{")  # as a kill in mid-write leaves it
     before = {name: path.stat().st_mtime_ns for name, path in job.records().items()}
     assert 3 <= len(before) < PHOTOS
     code, log = job.run()
