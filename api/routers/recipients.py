@@ -13,8 +13,7 @@ from fastapi import APIRouter, Cookie, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from api.deps import IdPath, ServicesDep, WorkflowDep
-from api.domain.ledger import people_of
-from api.domain.models import Album, Cluster, Photo
+from api.domain.models import Album, Photo
 from api.domain.share_models import Share
 from api.errors import Conflict, Forbidden, NotFound, Unauthorized
 from api.ids import ULID_PATTERN
@@ -64,7 +63,8 @@ def open_share(
     401 with ``passwordRequired``: unlock it first. 410: it has expired or was revoked.
     """
     share, album = opened
-    held = contents.contents_of(services, album, share).photo_ids
+    found = contents.contents_of(services, album, share)
+    held = found.photo_ids
     if cursor is None:
         shares.count_view(services, share)
     later = held if cursor is None else tuple(photo for photo in held if photo > cursor)
@@ -80,7 +80,7 @@ def open_share(
         expires_at=share.expires_at_iso,
         live=share.live,
         allow_download=share.allow_download,
-        people=_people(services, album, share, token),
+        people=_people(services, share, found.people, token),
         count=len(held),
         photos=tuple(_photo(services, share, photo, token) for photo in photos),
         cursor=page[-1] if len(later) > limit else None,
@@ -88,24 +88,16 @@ def open_share(
 
 
 def _people(
-    services: ServicesDep, album: Album, share: Share, token: str
+    services: ServicesDep, share: Share, people: tuple[contents.ShownPerson, ...], token: str
 ) -> tuple[SharedPerson, ...]:
     base = _url(services, share)
     return tuple(
         SharedPerson(
-            label=row.label,
-            cover_url=f"{base}/people/{row.id}/cover?token={token}" if row.cover else None,
+            label=one.label,
+            cover_url=f"{base}/people/{one.id}/cover?token={token}" if one.cover else None,
         )
-        for row in _clusters(services, album, share)
+        for one in people
     )
-
-
-def _clusters(services: ServicesDep, album: Album, share: Share) -> list[Cluster]:
-    """The people that a share is about, as they are now."""
-    found = contents.current_people(people_of(services, album), share.clusters)
-    ids = dict.fromkeys(person.id for person in found if person is not None)
-    rows = services.clusters.get_many([Cluster.key_of(album.id, cluster) for cluster in ids])
-    return [row for row in rows if row is not None]
 
 
 def _url(services: ServicesDep, share: Share) -> str:
@@ -194,11 +186,11 @@ def read_thumbnail(services: ServicesDep, photo: PhotoDep, request: Request) -> 
 def read_cover(
     services: ServicesDep, shown: ShownDep, cluster_id: IdPath, request: Request
 ) -> Response:
-    """The face that stands for a person of the share."""
+    """The face that stands for a person of the share, from a photo of the share."""
     share, album = shown
-    for row in _clusters(services, album, share):
-        if row.id == cluster_id and row.cover is not None:
-            return _object(services, keys.crop(album.user_id, album.id, row.cover), request)
+    for one in contents.contents_of(services, album, share).people:
+        if one.id == cluster_id and one.cover is not None:
+            return _object(services, keys.crop(album.user_id, album.id, one.cover), request)
     raise NotFound("there is no such person in this share")
 
 

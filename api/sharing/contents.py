@@ -26,6 +26,7 @@ import numpy as np
 from api.domain.ingest_rows import Duplicate
 from api.domain.ledger import people_of
 from api.domain.models import Album, Photo, PhotoStatus
+from api.domain.rows import best_first
 from api.domain.share_models import Share, ShareFilters
 from api.domain.state import People as AlbumPeople
 from api.domain.state import Person
@@ -43,10 +44,24 @@ _CACHED_IDS = 400_000
 
 
 @dataclass(frozen=True)
+class ShownPerson:
+    """A person that a share is about, as its recipient sees them.
+
+    id: of the cluster.
+    cover: the best of their faces in photos of the share; None: they are in none of them.
+    """
+
+    id: str
+    label: str | None
+    cover: str | None
+
+
+@dataclass(frozen=True)
 class Contents:
-    """Photo ids in ascending order: by time of upload."""
+    """Photo ids in ascending order: by time of upload; and the people, each once."""
 
     photo_ids: tuple[str, ...]
+    people: tuple[ShownPerson, ...] = ()
 
     @cached_property
     def members(self) -> frozenset[str]:
@@ -99,11 +114,32 @@ def contents_of(services: Services, album: Album, share: Share) -> Contents:
 
 def _computed(services: Services, album: Album, people: AlbumPeople, share: Share) -> Contents:
     if share.live:
-        return Contents(choose(services, album, people, share.clusters, share.filters))
-    # They were processed when the share was made, and stay so until they are removed.
-    kept = {photo_id: Photo.key_of(album.id, photo_id) for photo_id in kept_photos(services, share)}
-    there = services.table.existing(list(kept.values()))
-    return Contents(tuple(photo_id for photo_id, key in kept.items() if key in there))
+        held = choose(services, album, people, share.clusters, share.filters)
+    else:
+        # They were processed when the share was made, and stay so until they are removed.
+        kept = {one: Photo.key_of(album.id, one) for one in kept_photos(services, share)}
+        there = services.table.existing(list(kept.values()))
+        held = tuple(photo_id for photo_id, key in kept.items() if key in there)
+    return Contents(held, _people_in(people, share.clusters, held))
+
+
+def _people_in(
+    people: AlbumPeople, clusters: Iterable[str], photo_ids: tuple[str, ...]
+) -> tuple[ShownPerson, ...]:
+    """Nobody without photos: what the filters leave out, a face must not show."""
+    if not photo_ids:
+        return ()
+    # At the end: a photo that the log does not know.
+    held = np.zeros(len(people.table.photo_ids) + 1, dtype=np.bool_)
+    held[people.table.photo_number.find(photo_ids)] = True
+    held[-1] = False
+    found = []
+    for person in dict.fromkeys(p for p in current_people(people, clusters) if p is not None):
+        faces = people.members(people.code[person.id])
+        seen = best_first(people, faces[held[people.table.photo[faces]]])
+        cover = people.table.face_id(int(seen[0])) if len(seen) else None
+        found.append(ShownPerson(person.id, person.label, cover))
+    return tuple(found)
 
 
 def photos_of(services: Services, album: Album, share: Share) -> tuple[str, ...]:

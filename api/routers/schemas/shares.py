@@ -130,6 +130,7 @@ class SharedPerson(Schema):
 
     label: str | None
     cover_url: str | None
+    """Of a face in a photo of the share; None: there is none."""
 
 
 class SharedAlbum(Schema):

@@ -141,6 +141,12 @@ def test_an_album_from_upload_to_erasing(alice: Person, services: Services) -> N
     share = alice.ask("POST", f"/albums/{album}/share", body, 201)["shares"][0]["id"]
     shown = alice.client.get(f"/shares/{share}")
     assert shown.status_code == 200, shown.text
+    (person,) = shown.json()["people"]
+    assert alice.client.get(person["coverUrl"]).content[:2] == b"\xff\xd8"
+    body["filters"] = {"takenFrom": "1990-01-01", "takenTo": "1990-01-02"}
+    empty = alice.ask("POST", f"/albums/{album}/share", body, 201)["shares"][0]["id"]
+    page = alice.client.get(f"/shares/{empty}").json()
+    assert (page["count"], page["people"]) == (0, [])
 
     receipt = alice.erased()
     assert receipt["genuine"]

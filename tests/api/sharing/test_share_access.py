@@ -15,6 +15,7 @@ from visits import Headers, download, make, opened
 
 from api import ids
 from api.domain.models import Cluster, Photo
+from api.domain.share_models import Share
 from api.objects import keys
 from api.services import Services
 from api.sharing import passwords, shares, tokens
@@ -222,6 +223,49 @@ def test_photos_outside_the_share_are_not_there(
     page = opened(client, share)
     cover = page["people"][0]["coverUrl"]
     assert client.get(cover.replace(booth.cluster(0), booth.cluster(2))).status_code == 404
+
+
+def test_faces_of_photos_outside_the_share_are_not_shown(
+    client: TestClient, booth: Booth, alice: Headers, services: Services
+) -> None:
+    """The best face of the album may be in a photo that the filters leave out."""
+    for k, photo_id in enumerate(booth.with_person(0)):
+        crop = keys.crop("alice", booth.album.id, ids.derived_id(photo_id, "0"))
+        services.objects.put(crop, jpeg(100 + k, (20, 20)), "image/jpeg")
+    best = services.clusters.get(Cluster.key_of(booth.album.id, booth.cluster(0))).cover
+    taken = {
+        ids.derived_id(photo_id, "0"): f"2024-05-{k + 1:02d}"
+        for k, photo_id in enumerate(booth.with_person(0))
+    }
+    other, day = next((face, day) for face, day in taken.items() if face != best)
+    for live in (True, False):
+        share = make(client, booth, alice, live=live, filters={"takenFrom": day, "takenTo": day})
+        (person,) = opened(client, share)["people"]
+        shown = client.get(person["coverUrl"])
+        assert shown.content == services.objects.get(keys.crop("alice", booth.album.id, other))
+        empty = {"takenFrom": "1990-01-01", "takenTo": "1990-01-02"}
+        nothing = make(client, booth, alice, live=live, filters=empty)
+        page = opened(client, nothing)
+        assert (page["count"], page["people"]) == (0, [])
+        token = tokens.issue(
+            services.shares.get(Share.key_of(booth.album.id, nothing["id"])), "photos", 60
+        )
+        cover = f"/shares/{nothing['id']}/people/{booth.cluster(0)}/cover"
+        assert client.get(cover, params={"token": token}).status_code == 404
+
+
+def test_somebody_in_no_photo_of_the_share_has_a_name_and_no_face(
+    client: TestClient, booth: Booth, alice: Headers
+) -> None:
+    both = [{"email": "bob@example.com", "clusters": [booth.cluster(0), booth.cluster(2)]}]
+    day = {"takenFrom": "2024-05-01", "takenTo": "2024-05-01"}
+    page = opened(client, make(client, booth, alice, recipients=both, filters=day))
+    assert page["count"] == 1
+    first, second = page["people"]
+    assert first["coverUrl"] is not None
+    assert second["coverUrl"] is None
+    missing = first["coverUrl"].replace(booth.cluster(0), booth.cluster(2))
+    assert client.get(missing).status_code == 404
 
 
 def test_others_and_nobody(
