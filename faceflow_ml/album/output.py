@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from faceflow_ml.album.render import PICTURE_FOLDERS, is_own_picture
+from faceflow_ml.album.scan import RESULT_MARKER
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.files import PART_PREFIX
 
@@ -21,7 +22,7 @@ _PART = re.compile(re.escape(PART_PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
 
 
 def prepare_output(out: Path, folder: Path) -> None:
-    """Make ``out`` and see that it can be written.
+    """Make ``out``, mark it as a result, and see that it can be written.
 
     Raises:
         ConfigError: ``out`` is a file, or the folder of photos itself, or the photos are where
@@ -41,6 +42,8 @@ def prepare_output(out: Path, folder: Path) -> None:
             )
     try:
         out.mkdir(parents=True, exist_ok=True)
+        (out / RESULT_MARKER).touch()
+        (out / "crops").mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:

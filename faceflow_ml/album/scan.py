@@ -7,8 +7,12 @@ import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from faceflow_ml.album.render import PICTURE_FOLDERS
 from faceflow_ml.errors import ConfigError
 from faceflow_ml.inference.images import IMAGE_SUFFIXES
+
+RESULT_MARKER = ".faceflow-result"
+"""A file in the output folder of the job, written before anything else there."""
 
 OnUnreadable = Callable[[str, str], None]
 """Called with the relative path of what could not be looked into, and why."""
@@ -23,9 +27,10 @@ def scan_folder(
     """The image files under ``folder``, as sorted relative POSIX paths.
 
     A file counts by its suffix, in any case. Hidden files and folders, the folders in ``skip``
-    and folders that hold an earlier result are passed over. Links to folders are followed, each
-    folder is read once, and a link to a photo that is listed anyway is not listed again: it would
-    look like a copy that one may delete. A broken link is listed, so that it is reported.
+    and the pictures of an earlier result, finished or not, are passed over. Links to folders are
+    followed, each folder is read once, and a link to a photo that is listed anyway is not listed
+    again: it would look like a copy that one may delete. A broken link is listed, so that it is
+    reported.
 
     Raises:
         ConfigError: ``folder`` does not exist or is not a folder.
@@ -89,10 +94,10 @@ class _Walk:
             self._report(relative or ".", error.strerror or str(error))
             return
         names = {child.name for child in children}
-        if relative and {"groups.json", "index.html", "crops"} <= names:
-            return
+        is_result = RESULT_MARKER in names or {"groups.json", "index.html", "crops"} <= names
+        passed_over = PICTURE_FOLDERS if is_result else ()
         for child in children:
-            if not child.name.startswith("."):
+            if not child.name.startswith(".") and child.name not in passed_over:
                 self._entry(f"{relative}/{child.name}" if relative else child.name, child)
 
     def _entry(self, relative: str, entry: os.DirEntry[str]) -> None:

@@ -269,6 +269,33 @@ def test_an_empty_folder_gives_an_empty_result(tmp_path: Path, engine) -> None:
     assert result.groups.photos == result.groups.people == ()
     assert read_groups(tmp_path / "out/groups.json") == result.groups
     assert "No photos" in result.index_html.read_text("utf-8")
+    assert list((tmp_path / "out/crops").iterdir()) == []
+
+
+def test_results_without_faces_and_of_killed_runs_are_no_photos(
+    tmp_path: Path, photo_writer: Callable, new_engine: Callable
+) -> None:
+    folder = tmp_path / "photos"
+    photo_writer(folder / "nobody.jpg", [], 1)
+    image = cv2.resize(cv2.imread(str(folder / "nobody.jpg")), (1500, 1000))
+    cv2.imwrite(str(folder / "nobody.jpg"), image)
+    group_album(folder, folder / "faceless", new_engine())
+    photo_writer(folder / "ann.jpg", ["ann"], 2)
+
+    def fail() -> None:
+        if any((folder / "killed/crops").iterdir()):
+            raise FaceFlowError("the model fell over")
+
+    photo_writer(folder / "bob.jpg", ["bob"], 3)
+    for number in range(4):  # more than a worker takes at a time
+        photo_writer(folder / f"cem{number}.jpg", ["cem"], number)
+    with pytest.raises(FaceFlowError, match="fell over"):
+        group_album(folder, folder / "killed", new_engine(on_batch=fail), GroupOptions(workers=1))
+    assert any((folder / "faceless/thumbs").iterdir())
+    assert any((folder / "killed/crops").iterdir())
+    photos = group_album(folder, tmp_path / "out", new_engine()).groups.photos
+    assert all("/" not in photo.path for photo in photos)
+    assert len(photos) == 7
 
 
 def test_the_output_may_be_inside_the_folder_and_is_not_scanned(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faceflow_ml.album.scan import scan_folder
+from faceflow_ml.album.scan import RESULT_MARKER, scan_folder
 from faceflow_ml.errors import ConfigError
 
 
@@ -40,8 +40,14 @@ def test_passes_over_hidden_entries_the_output_and_earlier_results(tmp_path: Pat
     touch(tmp_path / "out/crops/d.jpg")
     for name in ("groups.json", "index.html", "crops/e.jpg"):
         touch(tmp_path / "earlier" / name)
+    for name in (RESULT_MARKER, "crops/g.jpg", "thumbs/h.jpg", "raw/own.jpg"):
+        touch(tmp_path / "killed" / name)
     touch(tmp_path / "crops/f.jpg")  # a folder that only has the same name
-    assert scan_folder(tmp_path, skip=[tmp_path / "out"]) == ["a.jpg", "crops/f.jpg"]
+    assert scan_folder(tmp_path, skip=[tmp_path / "out"]) == [
+        "a.jpg",
+        "crops/f.jpg",
+        "killed/raw/own.jpg",
+    ]
 
 
 def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:
