@@ -9,7 +9,7 @@ import numpy as np
 
 from faceflow_ml.dedup.items import DedupItem, DuplicateGroup
 from faceflow_ml.dedup.keeper import assign_keepers, preference, rank
-from faceflow_ml.dedup.near import near_pairs
+from faceflow_ml.dedup.near import candidate_pairs, compare
 
 __all__ = ["DedupItem", "DuplicateGroup", "find_duplicates"]
 
@@ -35,8 +35,11 @@ def find_duplicates(items: Sequence[DedupItem]) -> list[DuplicateGroup]:
     firsts = sorted((same[0] for same in copies.values()), key=preference)
 
     hashes = np.array([item.phash for item in firsts], dtype=np.uint64)
-    pairs = near_pairs(hashes, [item.thumb for item in firsts])
-    near_of = assign_keepers(len(firsts), pairs)
+    near_of = assign_keepers(
+        len(firsts),
+        candidate_pairs(hashes),
+        lambda i, j: compare(firsts[i].thumb, firsts[j].thumb).is_duplicate,
+    )
     dropped = {index for found in near_of.values() for index in found}
 
     groups = []

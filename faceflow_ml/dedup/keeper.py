@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from faceflow_ml.dedup.items import DedupItem
@@ -38,7 +38,11 @@ def rank(items: Iterable[DedupItem]) -> list[DedupItem]:
     return sorted(items, key=preference)
 
 
-def assign_keepers(count: int, pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+def assign_keepers(
+    count: int,
+    pairs: Iterable[tuple[int, int]],
+    confirm: Callable[[int, int], bool] = lambda _better, _worse: True,
+) -> dict[int, list[int]]:
     """Which of ``count`` photos, the best first, are dropped for which.
 
     A photo is dropped only for a keeper that it is itself a pair with: likeness is not passed on
@@ -48,6 +52,8 @@ def assign_keepers(count: int, pairs: Iterable[tuple[int, int]]) -> dict[int, li
     Args:
         count: photos, numbered from the one to keep first.
         pairs: near-duplicates, ``better < worse``.
+        confirm: whether a pair is one indeed; asked only of pairs of a keeper and a photo not
+            dropped before, so that n versions of one photo cost n - 1 looks.
 
     Returns:
         The dropped of each keeper that has any, in order.
@@ -62,7 +68,8 @@ def assign_keepers(count: int, pairs: Iterable[tuple[int, int]]) -> dict[int, li
     dropped: set[int] = set()
     for keeper in range(count):
         if keeper not in dropped:
-            found = sorted(set(alike[keeper]) - dropped)
+            left = sorted(set(alike[keeper]) - dropped)
+            found = [worse for worse in left if confirm(keeper, worse)]
             dropped.update(found)
             if found:
                 groups[keeper] = found

@@ -128,12 +128,22 @@ def compare(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Similarity:
     )
 
 
+def candidate_pairs(hashes: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Sorted index pairs of photos that may be near-duplicates, by their hashes."""
+    return [(i, j) for i, j in HammingIndex(hashes).pairs(HASH_RADIUS).tolist()]
+
+
 def near_pairs(
     hashes: NDArray[np.uint64], thumbs: Sequence[NDArray[np.uint8]]
 ) -> list[tuple[int, int]]:
-    """Sorted index pairs of confirmed near-duplicates."""
-    candidates = HammingIndex(hashes).pairs(HASH_RADIUS).tolist()
-    return [(i, j) for i, j in candidates if compare(thumbs[i], thumbs[j]).is_duplicate]
+    """Sorted index pairs of confirmed near-duplicates.
+
+    Compares every candidate pair: quadratic in the versions of a photo. To choose what to keep,
+    `keeper.assign_keepers` needs fewer.
+    """
+    return [
+        (i, j) for i, j in candidate_pairs(hashes) if compare(thumbs[i], thumbs[j]).is_duplicate
+    ]
 
 
 def _align(

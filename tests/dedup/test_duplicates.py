@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from faceflow_ml.dedup.duplicates import DedupItem, DuplicateGroup, find_duplicates
-from faceflow_ml.dedup.keeper import rank
+from faceflow_ml.dedup.keeper import assign_keepers, rank
+from faceflow_ml.dedup.near import Similarity, compare, near_pairs
 
 
 def picture(seed: int) -> NDArray[np.uint8]:
@@ -54,10 +55,46 @@ def test_exact_and_near_of_one_keeper() -> None:
 def test_likeness_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     # a is like b, b like c and c like d, but a is like neither c nor d.
     monkeypatch.setattr(
-        "faceflow_ml.dedup.duplicates.near_pairs", lambda _hashes, _thumbs: [(0, 1), (1, 2), (2, 3)]
+        "faceflow_ml.dedup.duplicates.candidate_pairs", lambda _hashes: [(0, 1), (1, 2), (2, 3)]
     )
     groups = find_duplicates([item(name, 0) for name in "abcd"])
     assert groups == [DuplicateGroup("a", ("b",), "near"), DuplicateGroup("c", ("d",), "near")]
+
+
+def test_a_burst_costs_a_comparison_a_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 40
+    rng = np.random.default_rng(0)
+    burst = []
+    for number in range(count):
+        noisy = picture(0) + rng.normal(0, 4, (240, 320, 3))
+        image = np.asarray(noisy.clip(0, 255), np.uint8)
+        name = f"{number:02d}"
+        burst.append(DedupItem.of_image(name, image, sha256=name, size_bytes=1000))
+    looks = 0
+
+    def counted(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Similarity:
+        nonlocal looks
+        looks += 1
+        return compare(a, b)
+
+    monkeypatch.setattr("faceflow_ml.dedup.duplicates.compare", counted)
+    groups = find_duplicates(burst)
+    assert groups == [DuplicateGroup("00", tuple(f"{n:02d}" for n in range(1, count)), "near")]
+    assert looks == count - 1
+
+
+def test_keepers_are_those_of_all_pairs() -> None:
+    # A slow pan: photos are versions of their neighbours only.
+    wide = cv2.resize(picture(3), (640, 240))
+    pan = [
+        DedupItem.of_image(f"{k:02d}", wide[:, 5 * k : 5 * k + 320], sha256=str(k), size_bytes=9)
+        for k in range(16)
+    ]
+    pairs = near_pairs(np.array([photo.phash for photo in pan]), [photo.thumb for photo in pan])
+    expected = assign_keepers(len(pan), pairs)
+    assert 1 < len(expected) < len(pan)
+    found = find_duplicates(pan)
+    assert {int(group.keep): [int(path) for path in group.drop] for group in found} == expected
 
 
 def test_order_of_preference() -> None:
