@@ -131,7 +131,11 @@ def create_app(
     if (folder := web_folder(settings)) is not None:
         app.mount("/", WebClient(folder, opened), name="web")
     # The last one added is the outermost.
+    app.add_middleware(AuditTrail, services=opened)
+    app.add_middleware(RequestContext, limits=limits)
     if settings.cors_origins:
+        # Around the limits: browsers show no page an answer without these headers, a refusal
+        # neither, and what they ask beforehand is nobody's request.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
@@ -140,8 +144,6 @@ def create_app(
             expose_headers=["ETag", "Retry-After", "X-Request-ID", "Content-Disposition"],
             max_age=3600,
         )
-    app.add_middleware(AuditTrail, services=opened)
-    app.add_middleware(RequestContext, limits=limits)
     app.add_middleware(SecurityHeaders, settings=settings)
     return app
 

@@ -112,6 +112,35 @@ def test_only_the_named_origins_may_ask_from_elsewhere(tmp_path: Path) -> None:
     assert "access-control-allow-origin" not in bad.headers
 
 
+def test_refusals_and_errors_can_be_read_from_elsewhere_too(tmp_path: Path) -> None:
+    origin = {"Origin": "https://photos.example"}
+    settings = Settings(
+        data=tmp_path, web=tmp_path / "none", cors_origins=(origin["Origin"],), rate_per_address=0.5
+    )
+    client = TestClient(create_app(settings))
+    asked = origin | {"Access-Control-Request-Method": "POST"}
+    services = client.app.state.services  # type: ignore[attr-defined]
+    token = services.tokens.issue("alice")
+    services.table.close()
+    for _ in range(10):  # none of them counts
+        assert client.options("/albums", headers=asked).status_code == 200
+    answers = [
+        client.get("/albums", headers=origin | {"Authorization": f"Bearer {token}"})
+        for _ in range(6)
+    ]
+    assert [answer.status_code for answer in answers] == [500] * 5 + [429]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == origin["Origin"]
+        assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    again = client.options("/albums", headers=asked)
+    assert (again.status_code, again.headers["access-control-allow-origin"]) == (
+        200,
+        origin["Origin"],
+    )
+
+
 def test_a_request_that_is_too_large_is_refused_before_it_is_read(
     client: TestClient, alice: dict[str, str]
 ) -> None:
