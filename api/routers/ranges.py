@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from api.errors import ApiError
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+"""More digits than any size has are no range: Python refuses to read thousands of them."""
 
 
 class RangeNotSatisfiable(ApiError):
