@@ -16,7 +16,7 @@ from api.ids import is_id, new_id, now
 from api.objects import keys
 from api.objects.signer import SignedUrl
 from api.objects.store import ObjectInfo, ObjectMissing, Part
-from api.repositories.records import Repository
+from api.repositories.records import RecordPage, Repository
 from api.repositories.table import ABSENT, ConditionFailed, Delete, Expect, Index, Update
 from api.services import Services
 from faceflow_ml.errors import ImageError
@@ -54,6 +54,10 @@ _TYPE_OF: dict[ImageFormat, str] = {
 _MAX_PARTS = 10_000
 _MAX_NAME = 255
 _ABANDONED = timedelta(days=2)
+_LOOK = 1000
+"""Announced photos that are read at once to find those in parts."""
+_LOOKS = 4
+"""How often, for one page."""
 
 
 @dataclass(frozen=True)
@@ -299,6 +303,41 @@ def arrived(services: Services, key: str) -> Photo | None:
     """To be called when an object has been stored: makes the photo it belongs to visible."""
     photo = _photo_of(services, key)
     return None if photo is None else settle(services, photo)
+
+
+def unfinished(
+    services: Services, album_id: str, *, limit: int, cursor: str | None = None
+) -> RecordPage[Photo]:
+    """Uploads in parts that are not complete, the newest first.
+
+    Photos in one piece that are on their way lie among them. A page looks at so many of those and
+    no more: with a cursor it may have fewer than ``limit``, even none.
+
+    Raises:
+        BadCursor: the cursor is not of this list.
+    """
+    found: list[Photo] = []
+    for _ in range(_LOOKS):
+        page = _announced(services, album_id, _LOOK, cursor)
+        places = [k for k, photo in enumerate(page.records) if photo.upload_id is not None]
+        wanted = limit - len(found)
+        if len(places) > wanted:
+            # Again, so that the cursor is behind the last one that is wanted.
+            page = _announced(services, album_id, places[wanted - 1] + 1, cursor)
+        found += [photo for photo in page.records if photo.upload_id is not None]
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit:
+            break
+    return RecordPage(tuple(found), cursor)
+
+
+def _announced(
+    services: Services, album_id: str, limit: int, cursor: str | None
+) -> RecordPage[Photo]:
+    partition = f"ALBUM#{album_id}#PHOTO#{PhotoStatus.UPLOADING}"
+    return services.photos.index_page(
+        Index.GSI1, partition, limit=limit, cursor=cursor, descending=True
+    )
 
 
 def sweep(services: Services, album_id: str) -> None:

@@ -12,7 +12,6 @@ from api.domain import uploads
 from api.domain.models import Album, Photo, PhotoStatus
 from api.errors import NotFound
 from api.ids import ULID_PATTERN
-from api.repositories.table import Index
 from api.routers.schemas.base import RequestBody, Schema
 
 router = APIRouter(tags=["uploads"])
@@ -60,9 +59,10 @@ class MultipartUpload(Schema):
 
 
 class Uploads(Schema):
-    """Uploads in parts that are not complete."""
+    """Part of the list of uploads in parts that are not complete."""
 
     uploads: tuple[MultipartUpload, ...]
+    cursor: str | None
 
 
 class PartNumbers(RequestBody):
@@ -173,13 +173,18 @@ def start_upload(services: ServicesDep, album: AlbumDep, body: NewUpload) -> Mul
 
 @router.get("/albums/{id}/uploads", operation_id="listUploads")
 def list_uploads(
-    services: ServicesDep, album: AlbumDep, limit: Annotated[int, Query(ge=1, le=1000)] = 1000
+    services: ServicesDep,
+    album: AlbumDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> Uploads:
-    """Uploads in parts that wait to be gone on with, the newest first."""
-    partition = f"ALBUM#{album.id}#PHOTO#{PhotoStatus.UPLOADING}"
-    page = services.photos.index_page(Index.GSI1, partition, limit=limit, descending=True)
-    found = [photo for photo in page.records if photo.upload_id is not None]
-    return Uploads(uploads=tuple(_multipart(services, photo, None) for photo in found))
+    """Uploads in parts that wait to be gone on with, the newest first. A page may have fewer than
+    ``limit``, even none: ``cursor`` tells whether there are more."""
+    page = uploads.unfinished(services, album.id, limit=limit, cursor=cursor)
+    return Uploads(
+        uploads=tuple(_multipart(services, photo, None) for photo in page.records),
+        cursor=page.cursor,
+    )
 
 
 @router.post("/albums/{id}/uploads/{uid}/parts", operation_id="signParts")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from api.domain import counts
 from api.domain.models import Photo
+from api.ids import new_id, now
 from api.services import Services
 from tests.api.logged import logged
 
@@ -233,6 +234,27 @@ def test_upload_in_parts_is_resumed(album: AlbumClient, services: Services) -> N
     assert album.photos()["big.jpg"]["status"] == "done"
     photo = services.photos.get(Photo.key_of(album.id, uid))
     assert photo is not None and services.objects.get(photo.object_key) == data
+
+
+def test_uploads_in_parts_are_found_among_many_photos(
+    album: AlbumClient, services: Services
+) -> None:
+    body = {"filename": "big.jpg", "contentType": "image/jpeg", "size": 17 * 2**20}
+    first = album.post("/uploads", body, expect=201)["uploadId"]
+    one = album.announce("a.jpg", photo_bytes(1))["photoId"]
+    photo = services.photos.get(Photo.key_of(album.id, one))
+    assert photo is not None
+    many = [photo.model_copy(update={"id": new_id(), "created_at": now()}) for _ in range(1000)]
+    services.table.write_many([services.photos.put(copy) for copy in many])
+    assert [upload["uploadId"] for upload in album.get("/uploads")["uploads"]] == [first]
+    second = album.post("/uploads", body, expect=201)["uploadId"]
+    page = album.get("/uploads", limit=1)
+    assert [upload["uploadId"] for upload in page["uploads"]] == [second]
+    page = album.get("/uploads", limit=1, cursor=page["cursor"])
+    assert [upload["uploadId"] for upload in page["uploads"]] == [first]
+    assert album.get("/uploads")["cursor"] is None
+    wrong = album.http.get(f"/albums/{album.id}/uploads?cursor=x", headers=album.headers)
+    assert wrong.status_code == 400
 
 
 def test_upload_is_given_up(album: AlbumClient, services: Services) -> None:

@@ -748,7 +748,8 @@ export interface paths {
         };
         /**
          * List Uploads
-         * @description Uploads in parts that wait to be gone on with, the newest first.
+         * @description Uploads in parts that wait to be gone on with, the newest first. A page may have fewer than
+         *     ``limit``, even none: ``cursor`` tells whether there are more.
          */
         get: operations["listUploads"];
         put?: never;
@@ -2468,9 +2469,11 @@ export interface components {
         };
         /**
          * Uploads
-         * @description Uploads in parts that are not complete.
+         * @description Part of the list of uploads in parts that are not complete.
          */
         Uploads: {
+            /** Cursor */
+            cursor: string | null;
             /** Uploads */
             uploads: components["schemas"]["MultipartUpload"][];
         };
@@ -3801,6 +3804,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                cursor?: string | null;
             };
             header?: never;
             path: {
