@@ -75,6 +75,9 @@ export const text = {
     namePlaceholder: "Summer by the lake",
     keepOriginals: "Keep the original files",
     keepOriginalsHint: "If off, only thumbnails and faces stay after processing.",
+    purgeTitle: "Delete the original files?",
+    purgeHint:
+      "Those of all photos in this album go for good; only thumbnails and faces stay. This cannot be undone.",
     linked: "Recognise people across my linked albums",
     linkedHint: "Names you gave in one linked album are suggested in the others.",
     submit: "Create album",
@@ -191,6 +194,7 @@ export const text = {
     nobody: "No faces found",
     unnamed: "Who is this?",
     unassigned: "Face of nobody yet",
+    someone: "Someone",
     taken: "Taken",
     camera: "Camera",
     place: "Place",

@@ -185,7 +185,7 @@ function AlbumView({ album }: { album: Album }) {
       )}
       <UploadPanel onChoose={choose} uploads={uploads} />
       <AlbumSettingsDialog
-        album={album}
+        album={{ ...album, counts }}
         isOpen={dialog === "settings"}
         onClose={() => setDialog(null)}
       />

@@ -90,6 +90,15 @@ export function NewAlbumDialog({ isOpen, onClose }: { isOpen: boolean; onClose: 
   );
 }
 
+/** The settings that are others than before, as they may have changed elsewhere meanwhile. */
+export function changesOf(before: AlbumSettings, after: AlbumSettings): Partial<AlbumSettings> {
+  return {
+    ...(after.name !== before.name && { name: after.name }),
+    ...(after.keepOriginals !== before.keepOriginals && { keepOriginals: after.keepOriginals }),
+    ...(after.linked !== before.linked && { linked: after.linked }),
+  };
+}
+
 interface AlbumDialogProps {
   album: Album;
   isOpen: boolean;
@@ -97,28 +106,53 @@ interface AlbumDialogProps {
 }
 
 export function AlbumSettingsDialog({ album, isOpen, onClose }: AlbumDialogProps) {
-  const change = useChangeAlbum(album.id);
   return (
     <Dialog isOpen={isOpen} onClose={onClose} title={text.albums.settingsTitle}>
+      <SettingsForm album={album} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+function SettingsForm({ album, onClose }: { album: Album; onClose: () => void }) {
+  const change = useChangeAlbum(album.id);
+  const [shown] = useState<AlbumSettings>(album);
+  const [asked, setAsked] = useState<Partial<AlbumSettings> | null>(null);
+
+  function save(changes: Partial<AlbumSettings>) {
+    change.mutate(changes, {
+      onSuccess: () => {
+        toastDone(text.albums.saved);
+        onClose();
+      },
+      onSettled: () => setAsked(null),
+    });
+  }
+
+  return (
+    <>
       <AlbumForm
         error={change.error}
-        initial={album}
+        initial={shown}
         isPending={change.isPending}
         onClose={onClose}
-        onSubmit={({ name, keepOriginals, linked }) =>
-          change.mutate(
-            { name, keepOriginals, linked },
-            {
-              onSuccess: () => {
-                toastDone(text.albums.saved);
-                onClose();
-              },
-            },
-          )
-        }
+        onSubmit={(settings) => {
+          const changes = changesOf(shown, settings);
+          if (Object.keys(changes).length === 0) onClose();
+          else if (changes.keepOriginals === false && album.counts.photos > 0) setAsked(changes);
+          else save(changes);
+        }}
         submit={text.common.save}
       />
-    </Dialog>
+      <Confirm
+        action={text.common.delete}
+        hint={text.albums.purgeHint}
+        isOpen={asked !== null}
+        isPending={change.isPending}
+        onClose={() => setAsked(null)}
+        onConfirm={() => asked && save(asked)}
+        title={text.albums.purgeTitle}
+      />
+    </>
   );
 }
 
