@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { api, body } from "./client";
 import { listen, type LiveEvent } from "./events";
 import { keys } from "./keys";
+import { decidedHere } from "./people";
 import type { AlbumStatus, Job } from "./types";
 
 const POLL_WORKING = 2_000;
@@ -23,11 +24,14 @@ export function useLive(albumId: string) {
     if (!albumId) return undefined;
     let refresh: ReturnType<typeof setTimeout> | undefined;
     const stale = new Set<string>();
+    const decisions = new Set<string | undefined>();
 
     const flush = () => {
       refresh = undefined;
       const kinds = new Set(stale);
+      const isElsewhere = [...decisions].some((decision) => !decision || !decidedHere.has(decision));
       stale.clear();
+      decisions.clear();
       if (kinds.has("album")) {
         void client.invalidateQueries({ queryKey: keys.album(albumId) });
         return;
@@ -36,6 +40,8 @@ export function useLive(albumId: string) {
       if (kinds.has("photos")) changed.push(keys.photos(albumId), keys.duplicates(albumId));
       if (kinds.has("people")) {
         changed.push(keys.people(albumId), ["album", albumId, "faces"], keys.suggestions(albumId));
+        // Photos say whose faces are in them.
+        if (isElsewhere) changed.push(keys.photos(albumId), ["photo"]);
       }
       if (kinds.has("shares")) changed.push(keys.shares(albumId));
       for (const queryKey of changed) void client.invalidateQueries({ queryKey });
@@ -58,6 +64,9 @@ export function useLive(albumId: string) {
         stale.add(job.state === "running" ? "status" : "album");
       } else {
         stale.add(event.kind);
+        if (event.kind === "people") {
+          decisions.add((event.data as { decision?: string } | null)?.decision);
+        }
       }
       refresh ??= setTimeout(flush, REFRESH_EVERY);
     };

@@ -14,6 +14,9 @@ type Schemas = components["schemas"];
 
 const PAGE = 500;
 
+/** Decisions made here: what they changed is read again already. */
+export const decidedHere = new Set<string>();
+
 async function readPeople(id: string, hidden: boolean, signal: AbortSignal): Promise<Cluster[]> {
   const people: Cluster[] = [];
   let cursor: string | null = null;
@@ -177,7 +180,11 @@ export function useEdits(id: string) {
   return useMutation({
     mutationFn: async (edits: readonly Edit[]) => {
       const done: Edited[] = [];
-      for (const edit of edits) done.push(await send(id, edit));
+      for (const edit of edits) {
+        const edited = await send(id, edit);
+        decidedHere.add(edited.decision);
+        done.push(edited);
+      }
       return done;
     },
     onSuccess: (done) => {

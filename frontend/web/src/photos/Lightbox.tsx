@@ -30,7 +30,11 @@ export function Lightbox({ albumId, photos, index, total, onIndex, onClose }: Li
   const [showsInfo, setInfo] = useState(false);
   const [naming, setNaming] = useState<string | null>(null);
   const shown = usePeople(albumId).data;
-  const people = useMemo(() => new Map(shown?.map((person) => [person.id, person])), [shown]);
+  const hidden = usePeople(albumId, true).data;
+  const people = useMemo(
+    () => new Map([...(hidden ?? []), ...(shown ?? [])].map((person) => [person.id, person])),
+    [hidden, shown],
+  );
 
   useEffect(() => setNaming(null), [index]);
   useEffect(() => {
@@ -176,7 +180,7 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
       </li>
     );
   }
-  if (!face.cluster || !person) {
+  if (face.cluster === null) {
     return (
       <li className={styles.chip} style={personStyle(null)}>
         <span>{text.lightbox.unassigned}</span>
@@ -192,6 +196,14 @@ function Chip({ albumId, face, person, isNaming, onNaming }: ChipProps) {
         >
           {text.person.newPerson}
         </Button>
+      </li>
+    );
+  }
+  // Of a person who is not listed: not read yet, or merged with another just now.
+  if (!person) {
+    return (
+      <li className={styles.chip} style={personStyle(face.cluster)}>
+        <span>{text.lightbox.someone}</span>
       </li>
     );
   }
