@@ -93,6 +93,41 @@ describe("UploadQueue", () => {
     expect(other.getItems()[0]?.error).toBe("over your quota");
   });
 
+  it("announces a photo once, though the answers that it arrived are lost", async () => {
+    const lost = new Problem({ status: 0, title: "Network error" });
+    const send = vi.fn(arrives);
+    const api = newApi({
+      arrived: vi.fn(async () => undefined).mockRejectedValueOnce(lost).mockRejectedValueOnce(lost),
+    });
+    const queue = newQueue(api, send);
+    await queue.add(picked(photo("a.jpg")));
+    await settled(queue, "done", 1);
+    expect(api.announce).toHaveBeenCalledTimes(1);
+    expect(send).toHaveBeenCalledTimes(1);
+    expect(api.arrived).toHaveBeenCalledTimes(3);
+  });
+
+  it("sends to the same place again, and to a new one when that is gone", async () => {
+    let tries = 0;
+    const urls: string[] = [];
+    const send: Send = async ({ url }) => {
+      urls.push(url);
+      tries += 1;
+      if (tries < 4) throw new TransferError(tries === 1 ? 0 : tries === 2 ? 403 : 503);
+    };
+    let announced = 0;
+    const announce = vi.fn(async () => {
+      announced += 1;
+      return { photoId: `p${announced}`, target: { ...target, url: `/objects/${announced}` } };
+    });
+    const api = newApi({ announce });
+    const queue = newQueue(api, send);
+    await queue.add(picked(photo("a.jpg")));
+    await settled(queue, "done", 1);
+    expect(urls).toEqual(["/objects/1", "/objects/1", "/objects/2", "/objects/2"]);
+    expect(api.arrived.mock.calls).toEqual([["a", "p2"]]);
+  });
+
   it("sends only the parts that are missing", async () => {
     const big = photo("big.jpg", 20 * MiB);
     const sizes: number[] = [];

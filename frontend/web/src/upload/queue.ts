@@ -3,7 +3,7 @@ import { text } from "@/text/en";
 import { photoType } from "./kinds";
 import type { UploadStore } from "./store";
 import { backoff, sha256, sleep, TransferError, type Send } from "./transfer";
-import type { Announcement, Picked, UploadApi, UploadItem, UploadState, UploadTotals } from "./types";
+import type { Announced, Announcement, Picked, UploadApi, UploadItem, UploadState, UploadTotals } from "./types";
 
 const AT_ONCE = 4;
 const TRIES = 6;
@@ -20,6 +20,11 @@ export interface UploadQueueOptions {
   readonly wait?: (attempt: number) => number;
 }
 
+/** Where a file goes that the server expects. */
+interface Place extends Announced {
+  isSent: boolean;
+}
+
 interface Working {
   readonly abort: AbortController;
   sent: number;
@@ -34,6 +39,7 @@ export class UploadQueue {
   private readonly files = new Map<string, File>();
   private readonly handles = new Map<string, FileSystemFileHandle>();
   private readonly working = new Map<string, Working>();
+  private readonly places = new Map<string, Place>();
   private readonly listeners = new Set<() => void>();
   private paused = false;
   private snapshot: UploadTotals | null = null;
@@ -211,6 +217,7 @@ export class UploadQueue {
       this.working.get(gone)?.abort.abort(new Stopped());
       this.items.delete(gone);
       this.files.delete(gone);
+      this.places.delete(gone);
       this.handles.delete(gone);
     }
     this.changed();
@@ -262,9 +269,10 @@ export class UploadQueue {
       const isNew =
         item.size > MULTIPART_ABOVE
           ? await this.inParts(announcement, file, work, () => current, change)
-          : await this.inOnePiece(announcement, file, work);
+          : await this.inOnePiece(item.id, announcement, file, work);
       change({ state: isNew ? "done" : "skipped", sent: item.size });
       this.files.delete(item.id);
+      this.places.delete(item.id);
       if (isNew) this.unprocessed += 1;
       await this.options.store.remove([item.id]).catch(() => undefined);
     } catch (error) {
@@ -277,16 +285,47 @@ export class UploadQueue {
     }
   }
 
-  private async inOnePiece(announcement: Announcement, file: File, work: Working): Promise<boolean> {
-    const { api, albumId, send } = this.options;
+  /** Announced once: an answer that was lost must not make a second photo. */
+  private async inOnePiece(
+    id: string,
+    announcement: Announcement,
+    file: File,
+    work: Working,
+  ): Promise<boolean> {
+    const { api, albumId } = this.options;
     return this.tries(work, async () => {
-      work.sent = 0;
-      const place = await api.announce(albumId, announcement);
-      if (!place) return false;
-      await send(place.target, file, (bytes) => this.progress(work, bytes), work.abort.signal);
-      await api.arrived(albumId, place.photoId);
+      const known = this.places.get(id);
+      if (known) {
+        try {
+          await this.deliver(id, known, file, work);
+          return true;
+        } catch (error) {
+          if (!isGone(error)) throw error;
+        }
+      }
+      const announced = await api.announce(albumId, announcement);
+      if (!announced) return false;
+      const place = { ...announced, isSent: false };
+      this.places.set(id, place);
+      await this.deliver(id, place, file, work);
       return true;
     });
+  }
+
+  private async deliver(id: string, place: Place, file: File, work: Working): Promise<void> {
+    const { api, albumId, send } = this.options;
+    try {
+      if (!place.isSent) {
+        work.sent = 0;
+        await send(place.target, file, (bytes) => this.progress(work, bytes), work.abort.signal);
+        place.isSent = true;
+      }
+      await api.arrived(albumId, place.photoId);
+    } catch (error) {
+      const isOpen = error instanceof Stopped || (isTemporary(error) && !isGone(error));
+      if (!isOpen) this.places.delete(id);
+      throw error;
+    }
   }
 
   private async inParts(
@@ -373,6 +412,12 @@ const identity = (name: string, size: number, modified: number) => `${name}\n${s
 function isTemporary(error: unknown): boolean {
   if (error instanceof TransferError) return error.temporary;
   return error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500);
+}
+
+/** Is there no such place any more? 403: its signature ended. */
+function isGone(error: unknown): boolean {
+  const isAnswer = error instanceof TransferError || error instanceof Problem;
+  return isAnswer && [403, 404, 409].includes(error.status);
 }
 
 function reason(error: unknown): string {

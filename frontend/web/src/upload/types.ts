@@ -46,10 +46,16 @@ export interface Target {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Where the bytes of a photo go in one piece. */
+export interface Announced {
+  readonly photoId: string;
+  readonly target: Target;
+}
+
 /** What the queue asks of the server. */
 export interface UploadApi {
   /** Where a file goes in one piece; null: the album has it already. */
-  announce(albumId: string, file: Announcement): Promise<{ photoId: string; target: Target } | null>;
+  announce(albumId: string, file: Announcement): Promise<Announced | null>;
   /** Make a photo visible whose bytes were sent; throws if they are no photo. */
   arrived(albumId: string, photoId: string): Promise<void>;
   /** Begin an upload in parts; null: the album has it already. */
