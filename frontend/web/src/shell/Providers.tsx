@@ -9,8 +9,21 @@ import { useSession } from "@/auth/session";
 import { closeUploads } from "@/upload/useUploads";
 import { clearToasts, Toasts } from "@/ui/toast";
 
-const temporary = (error: unknown) =>
-  !(error instanceof Problem) || error.status === 0 || error.status >= 500;
+/** Seconds; longer waits that the server asks for are for a person to decide. */
+const LONGEST_WAIT = 10;
+
+function isTemporary(error: unknown): boolean {
+  if (!(error instanceof Problem)) return true;
+  if ((error.retryAfter ?? 0) > LONGEST_WAIT) return false;
+  const isToldWhen = error.status === 429 && error.retryAfter !== null;
+  return isToldWhen || error.status === 0 || error.status >= 500;
+}
+
+/** Milliseconds before the next of several tries. */
+function delay(count: number, error: unknown): number {
+  const told = error instanceof Problem ? (error.retryAfter ?? 0) : 0;
+  return Math.max(1000 * 2 ** count, 1000 * told);
+}
 
 export function newQueryClient(): QueryClient {
   return new QueryClient({
@@ -21,7 +34,8 @@ export function newQueryClient(): QueryClient {
       queries: {
         networkMode: "always",
         refetchOnReconnect: true,
-        retry: (count, error) => count < 2 && temporary(error),
+        retry: (count, error) => count < 2 && isTemporary(error),
+        retryDelay: delay,
         staleTime: 15_000,
       },
     },

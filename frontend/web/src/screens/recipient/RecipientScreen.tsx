@@ -12,6 +12,7 @@ import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
 import { Field } from "@/ui/Field";
+import { NextPageFailure, readOn } from "@/ui/NextPage";
 import { ArchiveButton } from "./ArchiveButton";
 import styles from "./RecipientScreen.module.css";
 import { SharedLightbox } from "./SharedLightbox";
@@ -93,19 +94,20 @@ function Shared({ id }: { id: string }) {
         <PhotoGrid
           hasMore={query.hasNextPage}
           label={text.photos.grid}
-          onMore={() => !query.isFetching && void query.fetchNextPage()}
+          onMore={() => readOn(query)}
           onOpen={setOpen}
           photos={cells}
           total={share.count}
         />
       )}
+      <NextPageFailure query={query} />
       {open !== null && photos[open] && (
         <SharedLightbox
           index={open}
           onClose={() => setOpen(null)}
           onIndex={(index) => {
             setOpen(index);
-            if (index >= photos.length - 3 && query.hasNextPage) void query.fetchNextPage();
+            if (index >= photos.length - 3 && query.hasNextPage) readOn(query);
           }}
           photos={photos}
           total={share.count}

@@ -12,6 +12,7 @@ import { useEditor } from "@/people/useEditor";
 import { text } from "@/text/en";
 import { Button, IconButton } from "@/ui/Button";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
+import { NextPageFailure, readOn } from "@/ui/NextPage";
 import { SelectionBar } from "@/ui/SelectionBar";
 import { AlsoIn } from "./AlsoIn";
 import { FaceGrid } from "./FaceGrid";
@@ -153,10 +154,11 @@ function Faces({ albumId, person }: { albumId: string; person: Cluster | null })
       <FaceGrid
         faces={faces}
         hasMore={query.hasNextPage}
-        onMore={() => !query.isFetching && void query.fetchNextPage()}
+        onMore={() => readOn(query)}
         onPicked={setPicked}
         picked={picked}
       />
+      <NextPageFailure query={query} />
       {count > 0 && (
         <SelectionBar label={text.person.selected(count)} onClear={() => setPicked(new Set())}>
           {person && (

@@ -6,6 +6,7 @@ import { Lightbox } from "@/photos/Lightbox";
 import { PhotoGrid } from "@/photos/PhotoGrid";
 import { text } from "@/text/en";
 import { Failure, Skeleton } from "@/ui/Empty";
+import { NextPageFailure, readOn } from "@/ui/NextPage";
 import { gridPhoto } from "../photos/PhotosTab";
 
 /** The photos in which a person appears. */
@@ -21,10 +22,11 @@ export function PersonPhotos(props: { albumId: string; cluster: string; total: n
       <PhotoGrid
         hasMore={query.hasNextPage}
         label={text.photos.grid}
-        onMore={() => !query.isFetching && void query.fetchNextPage()}
+        onMore={() => readOn(query)}
         onOpen={setOpen}
         photos={cells}
       />
+      <NextPageFailure query={query} />
       {open !== null && photos[open] && (
         <Lightbox
           albumId={props.albumId}

@@ -10,6 +10,7 @@ import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Dialog";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
+import { NextPageFailure, readOn } from "@/ui/NextPage";
 import { toastDone, toastFailed } from "@/ui/toast";
 import styles from "./PhotosTab.module.css";
 
@@ -73,13 +74,14 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
       <PhotoGrid
         hasMore={query.hasNextPage}
         label={text.photos.grid}
-        onMore={() => !query.isFetching && void query.fetchNextPage()}
+        onMore={() => readOn(query)}
         onOpen={setOpen}
         onSelect={toggle}
         photos={cells}
         selected={selected}
         total={Math.max(total, photos.length)}
       />
+      <NextPageFailure query={query} />
       {selected && (
         <SelectionBar label={text.photos.selected(selected.size)} onClear={() => setSelected(null)}>
           <Button
@@ -118,7 +120,7 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
           onClose={() => setOpen(null)}
           onIndex={(index) => {
             setOpen(index);
-            if (index >= photos.length - 3 && query.hasNextPage) void query.fetchNextPage();
+            if (index >= photos.length - 3 && query.hasNextPage) readOn(query);
           }}
           photos={photos}
           total={Math.max(total, photos.length)}
