@@ -8,8 +8,9 @@ export const uploadApi: UploadApi = {
     const answer = await body(
       api.POST("/albums/{id}/uploadUrl", { params: { path: { id } }, body: file }),
     );
-    if (answer.duplicateOf) return null;
-    return { photoId: answer.photoId, target: answer };
+    if (!answer.duplicateOf) return { photoId: answer.photoId, target: answer };
+    await giveUp(id, answer.photoId);
+    return null;
   },
 
   async arrived(id, pid) {
@@ -24,9 +25,7 @@ export const uploadApi: UploadApi = {
       api.POST("/albums/{id}/uploads", { params: { path: { id } }, body: file }),
     );
     if (!upload.duplicateOf) return { uploadId: upload.uploadId };
-    await api.DELETE("/albums/{id}/uploads/{uid}", {
-      params: { path: { id, uid: upload.uploadId } },
-    });
+    await giveUp(id, upload.uploadId);
     return null;
   },
 
@@ -72,6 +71,12 @@ export const uploadApi: UploadApi = {
     await api.POST("/albums/{id}/process", { params: { path: { id } } });
   },
 };
+
+/** Bytes that will not come take no room. If this fails, the server forgets them after some days. */
+async function giveUp(id: string, uid: string): Promise<void> {
+  const path = { id, uid };
+  await api.DELETE("/albums/{id}/uploads/{uid}", { params: { path } }).catch(() => undefined);
+}
 
 function refuseFailed(photo: { status: string; error: string | null }): void {
   if (photo.status !== "failed") return;
