@@ -1,6 +1,6 @@
 "use client";
 
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { text } from "@/text/en";
 import { Icon } from "@/ui/Icon";
@@ -8,6 +8,7 @@ import { justify, ratioOf } from "./justify";
 import styles from "./PhotoGrid.module.css";
 
 const GAP = 4;
+const OVERSCAN = 3;
 
 export interface GridPhoto {
   readonly id: string;
@@ -63,22 +64,29 @@ export function PhotoGrid(props: PhotoGridProps) {
         : justify(photos.map((photo) => ratioOf(photo.width, photo.height)), width, target, GAP),
     [photos, width, target],
   );
+  const rowOf = (index: number) => rows.findIndex((row) => index >= row.start && index < row.end);
+  const current = Math.min(active, photos.length - 1);
+  const currentRow = rowOf(current);
   const virtualizer = useWindowVirtualizer({
     count: rows.length,
     estimateSize: (index) => (rows[index]?.height ?? target) + GAP,
-    overscan: 3,
+    overscan: OVERSCAN,
+    // What has the focus, or would get it, stays in the document wherever the window is.
+    rangeExtractor: (range) => {
+      const near = defaultRangeExtractor(range);
+      const isNear = currentRow < 0 || near.includes(currentRow);
+      return isNear ? near : [...near, currentRow].sort((a, b) => a - b);
+    },
     scrollMargin: top,
   });
   useEffect(() => virtualizer.measure(), [rows, virtualizer]);
 
   const items = virtualizer.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
+  const last = (virtualizer.range?.endIndex ?? 0) + OVERSCAN;
   const nearEnd = last >= rows.length - 6;
   useEffect(() => {
     if (hasMore && nearEnd) onMore?.();
   }, [hasMore, nearEnd, onMore, photos.length]);
-
-  const rowOf = (index: number) => rows.findIndex((row) => index >= row.start && index < row.end);
 
   // A photo that was out of sight gets the focus once its row is there.
   useEffect(() => {
@@ -144,7 +152,7 @@ export function PhotoGrid(props: PhotoGridProps) {
               return (
                 <Cell
                   index={index}
-                  isActive={index === Math.min(active, photos.length - 1)}
+                  isActive={index === current}
                   key={photo.id}
                   onFocus={() => setActive(index)}
                   onPress={() => (selected ? props.onSelect?.(photo.id) : props.onOpen(index))}
