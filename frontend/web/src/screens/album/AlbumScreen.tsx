@@ -150,7 +150,7 @@ function AlbumView({ album }: { album: Album }) {
         }}
         type="file"
       />
-      <JobLine isLive={isLive} status={status.data} />
+      <JobLine albumId={album.id} isLive={isLive} status={status.data} />
       <Tabs onSelectionChange={(key) => show(key as TabId)} selectedKey={tab}>
         <TabList aria-label={text.album.tabList} className={styles.tabs!}>
           {TABS.map((known) => (

@@ -1,12 +1,21 @@
 "use client";
 
-import type { AlbumStatus } from "@/api/types";
+import { useRetry } from "@/api/problems";
+import type { AlbumStatus, Job } from "@/api/types";
 import { text } from "@/text/en";
+import { Button } from "@/ui/Button";
 import { Progress } from "@/ui/Progress";
+import { toastFailed } from "@/ui/toast";
 import styles from "./AlbumScreen.module.css";
 
-/** What the album's job is doing just now; nothing when there is none. */
-export function JobLine({ status, isLive }: { status: AlbumStatus | undefined; isLive: boolean }) {
+interface JobLineProps {
+  albumId: string;
+  status: AlbumStatus | undefined;
+  isLive: boolean;
+}
+
+/** What the album's job is doing just now, or why it stopped; nothing when there is none. */
+export function JobLine({ albumId, status, isLive }: JobLineProps) {
   const isWorking = status?.state === "processing";
   const job = status?.job;
   return (
@@ -16,6 +25,7 @@ export function JobLine({ status, isLive }: { status: AlbumStatus | undefined; i
         {status?.state === "failed" && text.job.failed}
         {isWorking && text.job.steps[job?.step ?? "photos"]}
       </p>
+      {status?.state === "failed" && job && <Stopped albumId={albumId} job={job} />}
       {isWorking && job && (
         <div className={styles.job}>
           <p className={styles.jobText}>{text.job.working(status.progress)}</p>
@@ -32,5 +42,23 @@ export function JobLine({ status, isLive }: { status: AlbumStatus | undefined; i
         </div>
       )}
     </>
+  );
+}
+
+function Stopped({ albumId, job }: { albumId: string; job: Job }) {
+  const retry = useRetry(albumId);
+  return (
+    <div className={styles.job}>
+      <p className={styles.jobText}>{text.job.failed}</p>
+      <Button
+        icon="retry"
+        isPending={retry.isPending}
+        onPress={() => retry.mutate({ job: job.id }, { onError: toastFailed })}
+        size="s"
+      >
+        {text.common.retry}
+      </Button>
+      <p className={styles.soft}>{job.error ?? text.problems.noReason}</p>
+    </div>
   );
 }
