@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, body } from "./client";
 import { keys } from "./keys";
+import { isStatus } from "./problem";
 
 const PAGE = 200;
 
@@ -47,7 +48,14 @@ export function useDeletePhotos(albumId: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (ids: readonly string[]) => {
-      for (const pid of ids) await api.DELETE("/photos/{pid}", { params: { path: { pid } } });
+      for (const pid of ids) {
+        try {
+          await api.DELETE("/photos/{pid}", { params: { path: { pid } } });
+        } catch (error) {
+          // Gone already, as was wanted.
+          if (!isStatus(error, 404)) throw error;
+        }
+      }
     },
     onSettled: () => void client.invalidateQueries({ queryKey: keys.album(albumId) }),
   });
