@@ -27,7 +27,11 @@ _HEADER = ("sha256", "identity")
 
 @dataclass(frozen=True)
 class Merge:
-    """One person under two labels: the cosines of their centres, and to the next nearest label."""
+    """One person under two labels.
+
+    ``into`` is the label that the person has in the end. The cosines are those of the centre of
+    ``identity`` to its nearest label, which may itself be merged into ``into``, and the next.
+    """
 
     identity: str
     into: str
@@ -61,8 +65,9 @@ def clean_labels(
 
     Two labels of different name spaces are merged if each is the other's nearest there, their
     centres have a cosine of at least ``merge_cosine``, and the next nearest label is ``merge_gap``
-    further off. A face is left out if its cosine to the centre of its label is below
-    ``keep_cosine``.
+    further off. A person may so be found under a label in each of several name spaces; what would
+    put two labels of one name space together is not merged, the least alike first. A face is left
+    out if its cosine to the centre of its label is below ``keep_cosine``.
 
     Args:
         vectors: ``(n, d)`` L2-normalised embeddings.
@@ -127,7 +132,7 @@ def _merges(
     gap: float,
 ) -> tuple[Merge, ...]:
     order = np.argsort(-np.bincount(spaces), kind="stable")  # labels of smaller ones are renamed
-    merges = []
+    found: list[tuple[float, float, int, int]] = []
     taken: set[int] = set()
     for position, space in enumerate(order):
         small = np.flatnonzero(spaces == space)
@@ -145,10 +150,25 @@ def _merges(
                 mutual = back[first] == row
                 if mutual and best >= least and best - runner_up >= gap and small[row] not in taken:
                     taken.add(int(small[row]))
-                    merges.append(
-                        Merge(str(names[small[row]]), str(names[large[first]]), best, runner_up)
-                    )
-    return tuple(sorted(merges, key=lambda merge: -merge.cosine))
+                    found.append((best, runner_up, int(small[row]), int(large[first])))
+    into: dict[int, int] = {}
+
+    def end(label: int) -> int:
+        while label in into:
+            label = into[label]
+        return label
+
+    found.sort(key=lambda merge: -merge[0])
+    joined = {label: {int(space)} for label, space in enumerate(spaces)}
+    for _, _, label, other in found:
+        if joined[label].isdisjoint(joined[end(other)]):
+            joined[end(other)] |= joined[label]
+            into[label] = other
+    return tuple(
+        Merge(str(names[label]), str(names[end(label)]), best, runner_up)
+        for best, runner_up, label, _ in found
+        if label in into
+    )
 
 
 def write_labels(

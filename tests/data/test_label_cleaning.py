@@ -41,6 +41,40 @@ def test_one_person_under_two_labels_of_two_sets_gets_one(people: NDArray[np.flo
     assert cleaned.dropped == 0
 
 
+def _turned(people: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
+    """The first person, on the way to the last."""
+    return np.cos(angle) * people[0] + np.sin(angle) * people[5]
+
+
+def test_a_person_of_three_sets_gets_one_label(people: NDArray[np.float32]) -> None:
+    # a is like b and b like c, but a is too far from c.
+    a, b, c = (_turned(people, angle) for angle in (0, 0.7, 1.4))
+    vectors = around(c, *people[1:5], b, people[1] * -1, people[2] * -1, a)
+    identities = ["c/x", "c/1", "c/2", "c/3", "c/4", "b/x", "b/1", "b/2", "a/x"]
+    sources = [identity[0] for identity in identities]
+    cleaned = clean_labels(
+        vectors, np.repeat(identities, 6).tolist(), np.repeat(sources, 6).tolist()
+    )
+    merged = {merge.identity: merge.into for merge in cleaned.merges}
+    assert merged == {"b/x": "c/x", "a/x": "c/x"}
+    assert {cleaned.identities[i] for i in (0, 30, 48)} == {"c/x"}
+
+
+def test_two_labels_of_a_set_are_not_joined_by_way_of_another(
+    people: NDArray[np.float32],
+) -> None:
+    # a/y is like c/x, and so is b/x, which a/x is like.
+    y, c, b, x = (_turned(people, angle) for angle in (-0.5, 0, 0.6, 1.3))
+    vectors = around(c, *people[1:5], b, people[1] * -1, people[2] * -1, x, y)
+    identities = ["c/x", "c/1", "c/2", "c/3", "c/4", "b/x", "b/1", "b/2", "a/x", "a/y"]
+    sources = [identity[0] for identity in identities]
+    cleaned = clean_labels(
+        vectors, np.repeat(identities, 6).tolist(), np.repeat(sources, 6).tolist()
+    )
+    merged = {merge.identity: merge.into for merge in cleaned.merges}
+    assert merged == {"a/y": "c/x", "b/x": "c/x"}
+
+
 def test_labels_of_sets_that_share_labels_are_different_people(people: NDArray[np.float32]) -> None:
     vectors = around(people[0], people[1], people[2], people[1])
     identities = np.repeat(["0", "1", "2", "1b"], 6).tolist()
