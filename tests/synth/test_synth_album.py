@@ -137,6 +137,9 @@ def test_the_working_folder_is_never_replaced(
     monkeypatch.chdir(inner)
     with pytest.raises(ConfigError, match="working"):
         write_album(tmp_path / "work", SMALL, force=True)
+    for indirect in ("..", ".", "../../work", "../inner/.."):
+        with pytest.raises(ConfigError, match="working"):
+            write_album(Path(indirect), SMALL, force=True)
     assert inner.is_dir()
 
 
@@ -153,6 +156,31 @@ def test_an_interrupted_run_leaves_the_old_album_and_no_litter(tmp_path: Path) -
         write_album(out, AlbumSpec(people=1, photos=3, width=160), stop)
     assert _digests(out) == before
     assert [p.name for p in tmp_path.iterdir()] == ["album"]
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_what_cannot_be_replaced_is_kept(
+    back: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "album"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    rename = Path.rename
+
+    def refuse(source: Path, target: Path) -> Path:
+        if target == out and (not back or source.name != out.name):
+            raise PermissionError(13, "Permission denied")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(FaceFlowError, match="Permission denied") as caught:
+        write_album(out, SMALL, force=True)
+    (kept,) = tmp_path.rglob("mine.txt")
+    assert kept.read_text() == "mine"
+    if back:
+        assert [path.name for path in tmp_path.iterdir()] == ["album"]
+    else:
+        assert str(kept.parent) in str(caught.value)
 
 
 def test_progress_counts_every_file(tmp_path: Path) -> None:

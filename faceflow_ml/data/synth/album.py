@@ -127,7 +127,7 @@ def write_album(
 
     Raises ConfigError when ``out`` holds something else, FaceFlowError when it cannot be written.
     """
-    out = Path(out).absolute()
+    out = Path(out).resolve()
     _refuse(out, force)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def _refuse(out: Path, force: bool) -> None:
         return
     if not out.is_dir():
         raise ConfigError(f"{out} is a file, not a folder")
-    if Path.cwd().is_relative_to(out) or Path.home().is_relative_to(out):
+    if Path.cwd().is_relative_to(out) or Path.home().resolve().is_relative_to(out):
         raise ConfigError(f"{out} holds the working or the home folder; it is not replaced")
     present = {entry.name for entry in out.iterdir()}
     if force or not present:
@@ -208,14 +208,21 @@ def _swap(work: Path, out: Path) -> None:
         work.rename(out)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old / out.name)
+    kept = old / out.name
     try:
+        out.rename(kept)
         work.rename(out)
-    except OSError:
-        (old / out.name).rename(out)
+    except OSError as error:
+        try:
+            if kept.exists():
+                kept.rename(out)
+        except OSError:
+            raise FaceFlowError(
+                f"cannot write {out}: {error.strerror or error}; what was there is in {kept}"
+            ) from error
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _render_all(work: Path, spec: AlbumSpec, on_progress: Progress) -> AlbumTruth:
