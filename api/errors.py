@@ -76,6 +76,13 @@ class UnsupportedType(ApiError):
     title = "Unsupported media type"
 
 
+class KeyReused(ApiError):
+    """The idempotency key was sent before, with another request."""
+
+    status = 422
+    title = "Idempotency key reused"
+
+
 class Unavailable(ApiError):
     """It cannot be done just now, through no fault of the caller."""
 

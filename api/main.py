@@ -140,7 +140,13 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Range", "X-Share-Token"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Range",
+                "X-Share-Token",
+            ],
             expose_headers=["ETag", "Retry-After", "X-Request-ID", "Content-Disposition"],
             max_age=3600,
         )

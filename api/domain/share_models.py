@@ -97,6 +97,8 @@ class Share(Record):
     revoked: bool = False
     mail_state: MailState = MailState.PENDING
     mail_error: str | None = None
+    request: str | None = None
+    """Signature of the request that made it, if that had an idempotency key; see `sharing.once`."""
     mail_round: int = 0
     """How often its link was sent on purpose; each round is a message of its own."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 
 from api.deps import AlbumDep, IdPath, OwnerDep, ServicesDep, UserDep, WorkflowDep
 from api.domain.share_models import Share
@@ -20,6 +20,7 @@ from api.routers.schemas.shares import (
     ShareView,
 )
 from api.sharing import notify, shares
+from api.sharing.once import Once
 
 router = APIRouter(tags=["shares"])
 
@@ -50,9 +51,18 @@ def _view(services: ServicesDep, share: Share) -> ShareView:
 
 @router.post("/albums/{id}/share", status_code=201, operation_id="createShares")
 def create_shares(
-    services: ServicesDep, workflow: WorkflowDep, user: OwnerDep, album: AlbumDep, body: NewShares
+    services: ServicesDep,
+    workflow: WorkflowDep,
+    user: OwnerDep,
+    album: AlbumDep,
+    body: NewShares,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,255}$")] = None,
 ) -> SharesMade:
-    """Make a share for each recipient and mail them their links."""
+    """Make a share for each recipient and mail them their links.
+
+    A request with an ``Idempotency-Key`` may be sent again if its answer was lost: the shares that
+    it made are the answer, and no mail is sent twice. 422: the key came with another request.
+    """
     made = shares.create_shares(
         services,
         workflow,
@@ -68,6 +78,7 @@ def create_shares(
             keep_metadata=body.keep_metadata,
             send_mail=body.send_mail,
         ),
+        None if key is None else Once(key, body.model_dump_json()),
     )
     return SharesMade(shares=tuple(_view(services, share) for share in made))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from api.repositories.table import (
 )
 from api.services import Services
 from api.sharing.contents import choose, current_people, keep_photos, photos_of, shown_photos
+from api.sharing.once import Once, made_before, mark, share_id
 from api.sharing.passwords import hash_password
 from api.sharing.tokens import epoch, is_valid, new_secret, new_share_id
 from api.workflow.workflow import Workflow
@@ -75,16 +76,24 @@ def create_shares(
     sender: str,
     recipients: Sequence[Recipient],
     options: ShareOptions,
+    once: Once | None = None,
 ) -> list[Share]:
     """One share for each recipient, in their order, and the jobs that mail the links.
 
+    Args:
+        once: the request, if it may come again: what it made before is returned as it is now.
+
     Raises:
+        KeyReused: another request came with its key.
         BadRequest: nobody or too many, an address that is none, unknown people, or a time that is
             past; nothing is made.
         NotFound: the album is gone.
     """
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise BadRequest(f"a request takes 1 to {MAX_RECIPIENTS} recipients")
+    if once is not None and (made := made_before(services, album, once, len(recipients))):
+        _start_mails(workflow, made)
+        return made
     people = people_of(services, album)
     _check_clusters(services, album, options.filters.exclude_clusters, "excludeClusters")
     expiry = _expiry(options.expires_at)
@@ -95,7 +104,7 @@ def create_shares(
             raise BadRequest(f"recipients[{number}]: choose people, or the whole album")
         clusters = _check_clusters(services, album, recipient.clusters, f"recipients[{number}]")
         share = Share(
-            id=new_share_id(),
+            id=new_share_id() if once is None else share_id(services, album, once, number),
             album_id=album.id,
             user_id=album.user_id,
             created_at=now(),
@@ -110,6 +119,7 @@ def create_shares(
             keep_metadata=options.keep_metadata,
             live=options.live,
             mail_state=MailState.PENDING if options.send_mail else MailState.NONE,
+            request=None if once is None else mark(services, once),
         )
         shares.append(share)
     if len({(share.email, share.clusters) for share in shares}) < len(shares):
@@ -122,11 +132,21 @@ def create_shares(
     try:
         services.table.transact([grown, *(services.shares.put(s, ABSENT) for s in shares)])
     except ConditionFailed as error:
-        raise NotFound("there is no such album") from error
+        # Unless the album is gone, the same request came twice at once.
+        if once is not None and error.key != album.key():
+            shares = made_before(services, album, once, len(recipients))
+        else:
+            shares = []
+        if not shares:
+            raise NotFound("there is no such album") from error
+    _start_mails(workflow, shares)
+    return shares
+
+
+def _start_mails(workflow: Workflow, shares: Iterable[Share]) -> None:
     for share in shares:
         if share.mail_state is MailState.PENDING:
             workflow.start(JobKind.MAIL, share.user_id, share.album_id, share.id)
-    return shares
 
 
 def preview(

@@ -31,6 +31,11 @@ def new_share_id() -> str:
     return str(ULID.from_bytes(secrets.token_bytes(16)))
 
 
+def share_id_of(signature: str) -> str:
+    """The first 128 bits of a signature, written likewise: as hard to guess as its key."""
+    return str(ULID.from_bytes(bytes.fromhex(signature)[:16]))
+
+
 def new_secret() -> str:
     """256 random bits in hexadecimal."""
     return secrets.token_hex(32)

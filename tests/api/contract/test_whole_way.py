@@ -141,6 +141,12 @@ def test_an_album_from_upload_to_erasing(alice: Person, services: Services) -> N
     share = alice.ask("POST", f"/albums/{album}/share", body, 201)["shares"][0]["id"]
     shown = alice.client.get(f"/shares/{share}")
     assert shown.status_code == 200, shown.text
+    keyed = alice.headers | {"Idempotency-Key": "01"}
+    repeats = [
+        alice.client.post(f"/albums/{album}/share", json=body, headers=keyed) for _ in range(2)
+    ]
+    first_made, second_made = (answer.json()["shares"][0]["id"] for answer in repeats)
+    assert share != first_made == second_made
     (person,) = shown.json()["people"]
     assert alice.client.get(person["coverUrl"]).content[:2] == b"\xff\xd8"
     body["filters"] = {"takenFrom": "1990-01-01", "takenTo": "1990-01-02"}

@@ -611,6 +611,9 @@ export interface paths {
         /**
          * Create Shares
          * @description Make a share for each recipient and mail them their links.
+         *
+         *     A request with an ``Idempotency-Key`` may be sent again if its answer was lost: the shares that
+         *     it made are the answer, and no mail is sent twice. 422: the key came with another request.
          */
         post: operations["createShares"];
         delete?: never;
@@ -3564,7 +3567,9 @@ export interface operations {
     createShares: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 id: string;
             };

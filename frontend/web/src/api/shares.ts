@@ -50,11 +50,22 @@ export function useSharePreview(id: string, clusters: readonly string[], filters
   });
 }
 
+/** A request that may be sent again: by its key the server knows it, and makes nothing twice. */
+export interface SharesRequest {
+  readonly key: string;
+  readonly shares: NewShares;
+}
+
 export function useCreateShares(id: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (shares: NewShares) =>
-      body(api.POST("/albums/{id}/share", { params: { path: { id } }, body: shares })),
+    mutationFn: ({ key, shares }: SharesRequest) =>
+      body(
+        api.POST("/albums/{id}/share", {
+          params: { path: { id }, header: { "Idempotency-Key": key } },
+          body: shares,
+        }),
+      ),
     onSuccess: () => void client.invalidateQueries({ queryKey: keys.shares(id) }),
   });
 }

@@ -1,10 +1,10 @@
 "use client";
 
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Disclosure, DisclosurePanel, Button as AriaButton, Form, Heading } from "react-aria-components";
 import { usePeople } from "@/api/people";
 import { explain } from "@/api/problem";
-import { useCreateShares, useSharePreview } from "@/api/shares";
+import { useCreateShares, useSharePreview, type SharesRequest } from "@/api/shares";
 import type { Cluster, Share } from "@/api/types";
 import { text } from "@/text/en";
 import { Button, IconButton } from "@/ui/Button";
@@ -35,6 +35,7 @@ export function ShareDialog({ albumId, initial = [], onClose }: ShareDialogProps
   const people = usePeople(albumId).data ?? [];
   const [draft, setDraft] = useState<ShareDraft>(() => newDraft(initial));
   const create = useCreateShares(albumId);
+  const sent = useRef<{ draft: ShareDraft; request: SharesRequest } | null>(null);
   const change = (changes: Partial<ShareDraft>) => setDraft({ ...draft, ...changes });
 
   if (create.data) {
@@ -50,6 +51,16 @@ export function ShareDialog({ albumId, initial = [], onClose }: ShareDialogProps
     );
   }
 
+  /** The same request as before while the draft is the same: its answer may have been lost. */
+  function send() {
+    if (sent.current?.draft !== draft) {
+      // Only pages from a safe origin have `randomUUID`.
+      const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+      sent.current = { draft, request: { key, shares: requestOf(draft, Date.now()) } };
+    }
+    create.mutate(sent.current.request);
+  }
+
   function changeRecipient(key: number, changes: Partial<DraftRecipient>) {
     change({
       recipients: draft.recipients.map((one) => (one.key === key ? { ...one, ...changes } : one)),
@@ -62,7 +73,7 @@ export function ShareDialog({ albumId, initial = [], onClose }: ShareDialogProps
         className={styles.form!}
         onSubmit={(event) => {
           event.preventDefault();
-          if (isComplete(draft)) create.mutate(requestOf(draft, Date.now()));
+          if (isComplete(draft)) send();
         }}
       >
         {draft.recipients.map((recipient, index) => (
