@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +148,7 @@ def read_pairs(file: Path) -> list[Pair]:
         FaceFlowError: a column is missing, or a row is not as above.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
@@ -166,22 +167,38 @@ def read_pairs(file: Path) -> list[Pair]:
 
 def read_pair_photos(source: Path, names: set[str]) -> dict[str, bytes | Path]:
     """The encoded photos of ``names``: from a Parquet file with the columns ``name`` and
-    ``image``, or from a folder with files of these names.
+    ``image``, or from a folder, by path in it or by a file name that occurs there once.
 
     Raises:
         ConfigError: there is no such file or folder.
-        FaceFlowError: a photo is missing.
+        FaceFlowError: a photo is missing, or several have its name.
     """
     photos: dict[str, bytes | Path] = {}
     if source.is_dir():
-        files = {p.name: p for p in source.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
-        photos.update((name, files[name]) for name in names if name in files)
+        by_path: dict[str, Path] = {}
+        by_name: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in sorted(source.rglob("*")):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                by_path[path.relative_to(source).as_posix()] = path
+                by_name[path.name].append(path)
+        for name in sorted(names):
+            found = by_name.get(name, [])
+            known = by_path.get(PurePath(name).as_posix())
+            if known is None and len(found) > 1:
+                raise FaceFlowError(
+                    f"{source}: {len(found)} photos are called {name}; tell them apart by their "
+                    "paths in this folder"
+                )
+            if known is not None or found:
+                photos[name] = known or found[0]
     elif source.is_file():
         from faceflow_ml.data.parquet import read_table
 
         table = read_table(source, ("name", "image"))
         rows = zip(table["name"].to_pylist(), table["image"].to_pylist(), strict=True)
-        photos.update((name, image) for name, image in rows if name in names)
+        for name, image in rows:
+            if name in names and photos.setdefault(name, image) != image:
+                raise FaceFlowError(f"{source}: several photos are called {name}")
     else:
         raise ConfigError(f"{source}: no such photos")
     missing = sorted(names - photos.keys())

@@ -139,6 +139,8 @@ def test_pairs_file(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("a,b,same\nx.jpg,y.jpg,1\nx.jpg,z.jpg,0\n")
     assert read_pairs(file) == [Pair("x.jpg", "y.jpg", True), Pair("x.jpg", "z.jpg", False)]
+    file.write_bytes(b"\xef\xbb\xbfa,b,same\r\nx.jpg,y.jpg,1\r\n")  # as spreadsheets write it
+    assert read_pairs(file) == [Pair("x.jpg", "y.jpg", True)]
     for bad in ("a,b,same\nx.jpg,,1\n", "a,b\nx,y\n", "a,b,same\nx,y,yes\n"):
         file.write_text(bad)
         with pytest.raises(FaceFlowError, match="line 2: expected a,b,same"):
@@ -166,6 +168,22 @@ def test_photos_of_pairs(tmp_path: Path, photos: dict[str, bytes]) -> None:
         read_pair_photos(tmp_path / "photos.parquet", {"p1_a.png", "q.png"})
     with pytest.raises(ConfigError, match="no such photos"):
         read_pair_photos(tmp_path / "absent", names)
+
+
+def test_photos_of_pairs_with_equal_names(tmp_path: Path, photos: dict[str, bytes]) -> None:
+    for name in ("ada/1.png", "bob/1.png", "bob/2.png", "2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photos["p1_a.png"])
+    names = {"ada/1.png", "bob/1.png", "2.png"}
+    assert read_pair_photos(tmp_path, names) == {name: tmp_path / name for name in names}
+    with pytest.raises(FaceFlowError, match=r"2 photos are called 1\.png"):
+        read_pair_photos(tmp_path, {"1.png"})
+    with pytest.raises(FaceFlowError, match=r"1 photos are missing, cem/1\.png"):
+        read_pair_photos(tmp_path, {"cem/1.png"})
+    table = {"name": ["x.png", "x.png"], "image": [photos["p1_a.png"], photos["p2_a.png"]]}
+    pq.write_table(pa.table(table), tmp_path / "photos.parquet")
+    with pytest.raises(FaceFlowError, match=r"several photos are called x\.png"):
+        read_pair_photos(tmp_path / "photos.parquet", {"x.png"})
 
 
 @pytest.fixture
