@@ -169,6 +169,10 @@ def prepare(
         raise ValueError(f"method must be one of {get_args(Method)}, got {method!r}")
     if not -1.0 <= threshold <= 1.0:
         raise ValueError(f"threshold must be a cosine similarity in [-1, 1], got {threshold}")
+    if np.isnan(min_quality):
+        raise ValueError(f"min_quality must be a number, got {min_quality}")
+    if not isinstance(min_cluster_size, (int, np.integer)):
+        raise ValueError(f"min_cluster_size must be a whole number, got {min_cluster_size!r}")
     if min_cluster_size < 2:
         raise ValueError(f"min_cluster_size must be at least 2, got {min_cluster_size}")
     photos = photo_codes(photo_ids, n)
