@@ -19,9 +19,9 @@ from PIL import Image
 
 from faceflow_ml.data.records import DetectionSample
 from faceflow_ml.errors import FaceFlowError, ImageError
+from faceflow_ml.inference.images import exif_orientation
 
 _ROTATING_ORIENTATIONS = frozenset({5, 6, 7, 8})
-_EXIF_ORIENTATION = 0x0112
 _UNKNOWN_LANDMARKS = (math.nan,) * 10
 
 Path_ = str | PathLike[str]
@@ -117,6 +117,7 @@ def read_coco(
 
     ``bbox`` is ``[x, y, width, height]``; ``iscrowd`` makes an ignore region; ``keypoints``, where
     there, are five ``x, y, visibility`` in the order of our landmarks, unknown at visibility 0.
+    An empty list is none.
 
     Args:
         annotations: the JSON file.
@@ -139,7 +140,7 @@ def read_coco(
     for i, entry in enumerate(_coco_list(document, "images", file)):
         where = f"{file} images[{i}]"
         name = str(_field(entry, "file_name", where))
-        identifier = _field(entry, "id", where)
+        identifier = _coco_id(entry, "id", where)
         if identifier in builders:
             raise FaceFlowError(f"{where}: id {identifier!r} is used twice")
         builders[identifier] = _photo(
@@ -147,10 +148,10 @@ def read_coco(
         )
     for i, entry in enumerate(_coco_list(document, "annotations", file)):
         where = f"{file} annotations[{i}]"
-        builder = builders.get(_field(entry, "image_id", where))
+        builder = builders.get(_coco_id(entry, "image_id", where))
         if builder is None:
             raise FaceFlowError(f"{where}: image_id {entry['image_id']!r} is not among the images")
-        if wanted is not None and _field(entry, "category_id", where) not in wanted:
+        if wanted is not None and _coco_id(entry, "category_id", where) not in wanted:
             continue
         box = _numbers(_field(entry, "bbox", where), f"{where} bbox", 4)
         x, y, width, height = box
@@ -237,11 +238,22 @@ def _coco_categories(
     if categories is None:
         return None
     entries = _coco_list(document, "categories", file)
-    unknown = set(categories) - {entry.get("name") for entry in entries}
+    unknown = set(categories) - {str(entry.get("name")) for entry in entries}
     if unknown:
         names = ", ".join(str(entry.get("name")) for entry in entries)
         raise FaceFlowError(f"{file}: no category {sorted(unknown)[0]!r}; it has {names}")
-    return {entry.get("id") for entry in entries if entry.get("name") in categories}
+    return {
+        _coco_id(entry, "id", f"{file} categories[{i}]")
+        for i, entry in enumerate(entries)
+        if str(entry.get("name")) in categories
+    }
+
+
+def _coco_id(entry: dict[str, Any], key: str, where: str) -> Any:
+    identifier = _field(entry, key, where)
+    if isinstance(identifier, (list, dict)):
+        raise FaceFlowError(f"{where}: {key!r} must be a number or text, got {identifier!r}")
+    return identifier
 
 
 def _coco_list(document: dict[str, Any], key: str, file: Path) -> list[dict[str, Any]]:
@@ -252,7 +264,7 @@ def _coco_list(document: dict[str, Any], key: str, file: Path) -> list[dict[str,
 
 
 def _coco_landmarks(keypoints: Any, where: str) -> Sequence[float]:
-    if keypoints is None:
+    if keypoints is None or keypoints == []:
         return _UNKNOWN_LANDMARKS
     values = _numbers(keypoints, f"{where} keypoints", 15)
     return [
@@ -279,7 +291,7 @@ def _image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            orientation = image.getexif().get(_EXIF_ORIENTATION)
+            orientation = exif_orientation(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: cannot be read as an image: {error}") from error
     return (height, width) if orientation in _ROTATING_ORIENTATIONS else (width, height)

@@ -197,13 +197,14 @@ def _decode(data: bytes, max_pixels: int, max_side: int | None) -> Photo:
                 size = image.size
                 pixels = _jpeg_pixels(image, data, max_side)
             else:
+                _drop_xmp(image)  # Pillow turns TIFF as it loads it
                 image.load()
                 size = image.size  # as decoded: the header of a HEIC file may be wrong
                 _check_size(size, max_pixels)
                 pixels = _to_rgb(image)
             # Read after the pixels: Pillow has turned TIFF by now and says so, libheif has
             # turned HEIC but leaves the old orientation in its EXIF.
-            orientation = 1 if kind == "HEIC" else _orientation(image)
+            orientation = 1 if kind == "HEIC" else exif_orientation(image)
     except ImageError:
         raise
     except Exception as error:
@@ -238,19 +239,31 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise ImageError(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; damaged metadata does not make a photo unreadable."""
+def exif_orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8 of an image of Pillow's; 1 where the metadata are damaged.
+
+    That of XMP, which Pillow falls back on and other viewers do not, counts for nothing.
+    """
     try:
+        _drop_xmp(image)
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - see _decode
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _drop_xmp(image: Image.Image) -> None:
+    for key in ("xmp", "XML:com.adobe.xmp"):
+        image.info.pop(key, None)
+
+
 def _to_rgb(image: Image.Image) -> ImageArray:
     if image.mode.startswith("I;16"):
         wide = np.asarray(image).astype(np.uint32)
         grey = ((wide * 255 + 32767) // 65535).astype(np.uint8)
+        transparent = image.info.get("transparency")
+        if transparent is not None:  # of PNG: this one value
+            grey[wide == transparent] = 255
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode in ("I", "F"):
         raise ImageError("32-bit grey, which has no defined white")

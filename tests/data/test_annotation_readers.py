@@ -127,6 +127,14 @@ def test_coco(tmp_path: Path, images: Path) -> None:
             r"annotations\[0\] keypoints: expected 15 numbers, got 1",
         ),
         (json.dumps(coco(annotations=[{"image_id": 7}])), r"annotations\[0\]: 'bbox' is missing"),
+        (
+            json.dumps(coco(images=[{"id": [1], "file_name": "0--Parade/é.jpg"}])),
+            r"images\[0\]: 'id' must be a number or text, got \[1\]",
+        ),
+        (
+            json.dumps(coco(annotations=[{"image_id": {}, "bbox": [1, 2, 3, 4]}])),
+            r"annotations\[0\]: 'image_id' must be a number or text",
+        ),
         (json.dumps(coco(images=[{"id": 1}])), r"images\[0\]: 'file_name' is missing"),
         (
             json.dumps(coco(images=[{"id": 1, "file_name": "0--Parade/é.jpg"}] * 2)),
@@ -139,6 +147,22 @@ def test_coco_errors_name_the_entry(
 ) -> None:
     with pytest.raises(FaceFlowError, match=message):
         read_coco(write(tmp_path / "coco.json", document), images)
+
+
+def test_coco_without_keypoints(tmp_path: Path, images: Path) -> None:
+    face = {"image_id": 7, "bbox": [10, 5, 20, 30], "keypoints": []}
+    file = write(tmp_path / "coco.json", json.dumps(coco(annotations=[face])))
+    assert np.isnan(read_coco(file, images)[0].landmarks).all()
+
+
+def test_coco_ids_of_categories_are_checked_too(tmp_path: Path, images: Path) -> None:
+    for changes in (
+        {"categories": [{"id": [1], "name": "face"}]},
+        {"annotations": [{"image_id": 7, "category_id": [1], "bbox": [1, 2, 3, 4]}]},
+    ):
+        file = write(tmp_path / "coco.json", json.dumps(coco(**changes)))
+        with pytest.raises(FaceFlowError, match="must be a number or text"):
+            read_coco(file, images, categories=["face"])
 
 
 def test_coco_names_the_categories_there_are(tmp_path: Path, images: Path) -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import IMAGE_SUFFIXES, ImageLimits, load_image, load_photo
@@ -124,6 +124,12 @@ def test_16_bit_grey_is_scaled_not_clipped(kind: str) -> None:
     assert np.abs(loaded[0, :, 0].astype(int) - np.arange(256)).max() <= 1
 
 
+def test_transparent_16_bit_grey_is_white() -> None:
+    wide = np.array([[1000, 30000], [30001, 65535]], np.uint16)
+    loaded = load_image(encode(wide, "PNG", transparency=30000))
+    assert loaded[..., 0].tolist() == [[4, 255], [117, 255]]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_16_bit_colour_is_scaled_not_clipped(suffix: str) -> None:
     image = smooth()
@@ -188,6 +194,28 @@ def test_orientation_of_jpeg_at_every_scale(
         expected = cv2.resize(image, (24, 15), interpolation=cv2.INTER_AREA)
     assert error_of(photo.pixels, expected) < 4
     assert (photo.width, photo.height, photo.format) == (96, 60, "JPEG")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_orientation_is_not_taken_from_xmp(kind: str) -> None:
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    if kind == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        data = encode(smooth(), kind, pnginfo=text)
+    elif kind == "TIFF":
+        data = encode(smooth(), kind, tiffinfo={700: xmp})
+    else:
+        data = encode(smooth(), kind, xmp=xmp)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert opened.getexif()[0x0112] == 6  # so that there is something to pass over
+    assert load_image(data).shape == smooth().shape
+    assert load_photo(data).width == 96
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
