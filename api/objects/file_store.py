@@ -2,7 +2,7 @@
 
 ``objects/`` holds each object at its key; ``types/`` the content type where the extension does not
 say it; ``uploads/`` the parts of unfinished multipart uploads; ``temporary/`` what is being
-written. A file gets its name once it is whole and on the disk. Since keys are paths, no key may be
+written or removed. A file gets its name once it is whole and on the disk. Since keys are paths, no key may be
 the folder of another: ``a`` and ``a/b`` exclude each other.
 """
 
@@ -125,7 +125,7 @@ class FileObjectStore:
     def delete_prefix(self, prefix: str) -> int:
         check_prefix(prefix)
         for upload in self._uploads_of(prefix):
-            shutil.rmtree(upload, ignore_errors=True)
+            self._discard(upload)
         count = 0
         for info in list(self.list_objects(prefix)):
             self.delete([info.key])
@@ -164,12 +164,12 @@ class FileObjectStore:
                 with (folder / str(part.number)).open("rb") as source:
                     shutil.copyfileobj(source, file, _CHUNK)
             info = self.commit(file, key, content_type)
-        shutil.rmtree(folder, ignore_errors=True)
+        self._discard(folder)
         return info
 
     def abort_multipart(self, key: str, upload: str) -> None:
         with suppress(ObjectMissing):
-            shutil.rmtree(self._upload(key, upload)[0], ignore_errors=True)
+            self._discard(self._upload(key, upload)[0])
 
     @contextmanager
     def temporary(self) -> Iterator[BinaryIO]:
@@ -210,7 +210,30 @@ class FileObjectStore:
                 if path.stat().st_mtime < older_than:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                     removed += 1
+        for folder in self._uploads.iterdir():
+            with suppress(FileNotFoundError):
+                changed = folder.stat().st_mtime
+                if changed < older_than and self._is_complete(folder, changed):
+                    self._discard(folder)
+                    removed += 1
         return removed
+
+    def _discard(self, upload: Path) -> None:
+        """Remove the parts of an upload. First from its place, whole: what a stopped process leaves
+        of them is then found by `remove_stale`."""
+        away = self._temporary / upload.name
+        with suppress(FileNotFoundError):  # somebody else does it just now
+            os.replace(upload, away)
+        shutil.rmtree(away, ignore_errors=True)
+
+    def _is_complete(self, upload: Path, changed: float) -> bool:
+        """Has its object been written since its parts were, the last of them at ``changed``? An
+        object that is older is one that the upload is to replace."""
+        key, _ = (upload / "key").read_text().splitlines()
+        try:
+            return self._path(key).stat().st_mtime >= changed
+        except NotADirectoryError:
+            return False
 
     def _commit(self, file: BinaryIO, key: str, path: Path, content_type: str) -> ObjectInfo:
         note = self._types / key
