@@ -1,9 +1,9 @@
 """The object store of one machine: files under a folder.
 
 ``objects/`` holds each object at its key; ``types/`` the content type where the extension does not
-say it; ``uploads/`` the parts of unfinished multipart uploads; ``temporary/`` what is being
-written or removed. A file gets its name once it is whole and on the disk. Since keys are paths, no key may be
-the folder of another: ``a`` and ``a/b`` exclude each other.
+say it; ``uploads/`` the parts of unfinished multipart uploads; ``temporary/`` what is being written
+or removed. A file gets its name once it is whole and on the disk. Since keys are paths, no key may
+be the folder of another: ``a`` and ``a/b`` exclude each other.
 """
 
 from __future__ import annotations
