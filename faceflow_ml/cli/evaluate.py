@@ -163,12 +163,14 @@ def embedder(
     from faceflow_ml.evaluation.data_used import file_used, samples_used
     from faceflow_ml.evaluation.photo_sources import read_aligned_faces
     from faceflow_ml.evaluation.run_verification import (
+        FOLDS,
         read_pair_photos,
         read_pairs,
         run_identities,
         run_pairs,
     )
     from faceflow_ml.evaluation.summary import identity_rows, pair_rows
+    from faceflow_ml.evaluation.verification import check_folds, check_people
     from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.detector import FaceDetector
     from faceflow_ml.inference.embedder import FaceEmbedder
@@ -191,6 +193,8 @@ def embedder(
         finder = FaceDetector.from_pretrained(detector, threads=threads)
         models.append(("detector", detector, finder.contract_id))
         listed = read_pairs(pairs)
+        genuine = sum(pair.same for pair in listed)
+        check_folds(genuine, len(listed) - genuine, FOLDS)
         names = {name for pair in listed for name in (pair.a, pair.b)}
         with progress("Photos", len(names)) as bar:
             pair_run = run_pairs(
@@ -206,6 +210,7 @@ def embedder(
         rows += pair_rows(pair_run.metrics)
     if identities is not None:
         samples = read_aligned_faces(identities)[:limit]
+        check_people([sample.identity for sample in samples])
         aligner = FaceAligner.default(threads=threads)
         models.append(("aligner", None, aligner.contract_id))
         with progress("Faces", len(samples)) as bar:
@@ -255,6 +260,10 @@ def clustering(
 
     if not album.is_dir():
         raise ConfigError(f"{album}: no such folder")
+    if groups is not None and (detector is not None or embedder is not None):
+        raise ConfigError(
+            "--groups is a result already: --detector and --embedder would change nothing"
+        )
     prepare(out)
     started = time.monotonic()
     labels_file = truth if truth is not None else album / TRUTH
@@ -305,6 +314,7 @@ def calibrate(
     from faceflow_ml.evaluation.run_detection import run_detector
     from faceflow_ml.evaluation.run_verification import run_identities
     from faceflow_ml.evaluation.summary import calibration_rows
+    from faceflow_ml.evaluation.verification import check_people
     from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.detector import FaceDetector
     from faceflow_ml.inference.embedder import FaceEmbedder
@@ -316,6 +326,7 @@ def calibrate(
     aligner = FaceAligner.default(threads=threads)
     photos = read_labelled_photos(data)
     people = read_aligned_faces(identities)
+    check_people([sample.identity for sample in people])
     with progress("Photos", len(photos)) as bar:
         found = run_detector(finder, photos, on_done=bar.advance)
     with progress("Faces", len(people)) as bar:

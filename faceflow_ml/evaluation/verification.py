@@ -5,10 +5,14 @@ Scores are similarities (higher is more alike), ``same`` is the truth, both ``(n
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faceflow_ml.errors import FaceFlowError
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
@@ -98,6 +102,35 @@ def best_accuracy(scores: FloatArray, same: BoolArray) -> float:
     return float(np.max(1 + curve.true_accept - curve.false_accept) / 2)
 
 
+def check_folds(genuine: int, impostor: int, folds: int) -> None:
+    """See that every fold can have pairs of both kinds.
+
+    Raises:
+        FaceFlowError: there are too few.
+    """
+    if min(genuine, impostor) < folds:
+        raise FaceFlowError(
+            f"{folds}-fold accuracy needs {folds} pairs of one person and {folds} of two people at "
+            f"least, got {genuine} and {impostor}"
+        )
+
+
+def check_people(labels: Sequence[Hashable]) -> None:
+    """See that there are pairs of one person and of two.
+
+    labels: who each face is.
+
+    Raises:
+        FaceFlowError: only one person, or nobody with two faces.
+    """
+    people = Counter(labels)
+    if len(people) < 2 or max(people.values()) < 2:
+        raise FaceFlowError(
+            "verification needs two people at least, one of them with two faces, got "
+            f"{people.total()} faces of {len(people)} people"
+        )
+
+
 def kfold_accuracy(scores: FloatArray, same: BoolArray, folds: int = 10) -> Interval:
     """LFW's protocol: in each fold, accuracy at the best threshold of the other folds.
 
@@ -105,7 +138,11 @@ def kfold_accuracy(scores: FloatArray, same: BoolArray, folds: int = 10) -> Inte
 
     Returns:
         The mean over folds; the interval is of the mean (1.96 standard errors).
+
+    Raises:
+        FaceFlowError: there are fewer pairs of a kind than folds.
     """
+    check_folds(int(same.sum()), int((~same).sum()), folds)
     _check(scores, same)
     fold = np.empty(len(scores), np.int64)
     for kind in (True, False):

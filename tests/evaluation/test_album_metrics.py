@@ -194,5 +194,9 @@ def test_the_command_takes_groups_and_shows_the_worst(
     table = evaluate(*arguments)
     assert table.exit_code == 0
     assert "0.6667" in table.stdout
+    for option in ("--detector", "--embedder"):
+        both = evaluate(*arguments, option, "another")
+        assert (both.exit_code, both.stdout) == (2, "")
+        assert "--groups" in both.stderr
     missing = evaluate("evaluate", "clustering", tmp_path / "absent")
     assert (missing.exit_code, missing.stdout) == (2, "")

@@ -254,6 +254,34 @@ def test_the_command_on_pairs(
         assert picture is not None and picture.std() > 5, name
 
 
+@pytest.mark.parametrize(("genuine", "impostor"), [(20, 0), (0, 20), (9, 20), (10, 1)])
+def test_too_few_pairs_for_the_folds(
+    evaluate: Callable, toys: Any, tmp_path: Path, genuine: int, impostor: int
+) -> None:
+    rows = ["a,b,same", *["x.png,y.png,1"] * genuine, *["x.png,z.png,0"] * impostor]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    result = evaluate(
+        *("evaluate", "embedder", "--pairs", tmp_path / "pairs.csv", "--photos", tmp_path),
+        *("--weights", toys.embedder, "--detector", toys.detector, "--threads", "1"),
+    )
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"got {genuine} and {impostor}" in " ".join(result.stderr.split())
+
+
+def test_one_person_or_one_face_each_is_nothing_to_verify(
+    evaluate: Callable, toys: Any, people: Path
+) -> None:
+    arguments = ("--identities", people, "--weights", toys.embedder, "--threads", "1")
+    alone = evaluate("evaluate", "embedder", *arguments, "--limit", "4")
+    assert (alone.exit_code, alone.stdout) == (1, "")
+    assert "got 4 faces of 1 people" in " ".join(alone.stderr.split())
+    for photo in people.glob("*/[1-3].png"):
+        photo.unlink()
+    single = evaluate("evaluate", "embedder", *arguments)
+    assert single.exit_code == 1
+    assert "got 3 faces of 3 people" in " ".join(single.stderr.split())
+
+
 def test_pairs_and_photos_go_together(evaluate: Callable, tmp_path: Path) -> None:
     result = evaluate("evaluate", "embedder", "--pairs", tmp_path / "pairs.csv")
     assert result.exit_code == 2
