@@ -1,6 +1,7 @@
 // @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi, type Mock } from "vitest";
 import { Problem } from "@/api/problem";
+import type { Presence } from "@/upload/presence";
 import { UploadQueue } from "@/upload/queue";
 import { uploadStore } from "@/upload/store";
 import { TransferError, type Send } from "@/upload/transfer";
@@ -29,9 +30,21 @@ const photo = (name: string, size = 1000) =>
 const picked = (...files: File[]) => files.map((file) => ({ file, handle: null }));
 const arrives: Send = async (_, blob, onProgress) => onProgress(blob.size);
 
+/** As of tabs that are all of one browser. */
+const here = new Set<string>();
+const presence: Presence = {
+  enter: async (name) => {
+    here.add(name);
+    return () => here.delete(name);
+  },
+  among: (run) => run(new Set(here)),
+};
+
 const queues: UploadQueue[] = [];
 function newQueue(api: UploadApi, send: Send = arrives): UploadQueue {
-  const queue = new UploadQueue({ user: "ada", albumId: "a", api, store: uploadStore, send, wait: () => 1 });
+  const queue = new UploadQueue({
+    user: "ada", albumId: "a", api, store: uploadStore, send, presence, wait: () => 1,
+  });
   queues.push(queue);
   return queue;
 }
@@ -174,6 +187,18 @@ describe("UploadQueue", () => {
     expect(api.begin).not.toHaveBeenCalled();
     expect(api.missing).toHaveBeenCalledWith("a", "u", 20 * MiB);
   });
+
+  it("leaves to another tab what that uploads, until it is closed", async () => {
+    const first = newQueue(newApi(), () => new Promise(() => undefined));
+    await first.add(picked(photo("a.jpg"), photo("b.jpg")));
+    const second = newQueue(newApi());
+    await second.restore();
+    expect(second.getElsewhere()).toBe(2);
+    expect(second.getItems()).toEqual([]);
+    first.close();
+    await vi.waitFor(() => expect(counts(second).detached).toBe(2), { timeout: 8_000 });
+    expect(second.getElsewhere()).toBe(0);
+  }, 15_000);
 
   it("keeps what other users and albums left to itself", async () => {
     const queue = newQueue(newApi(), () => new Promise(() => undefined));

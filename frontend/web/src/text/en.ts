@@ -134,6 +134,7 @@ export const text = {
     skipped: (count: number) => `${number.format(count)} already in the album`,
     failed: (count: number) => `${number.format(count)} failed`,
     waiting: (count: number) => `${number.format(count)} waiting for their files`,
+    elsewhere: (count: number) => `${photos(count)} uploading in another tab`,
     rate: (bytesPerSecond: number) => `${bytes(bytesPerSecond)}/s`,
     pause: "Pause",
     resume: "Resume",

@@ -13,15 +13,16 @@ type Uploads = ReturnType<typeof useUploads>;
 
 /** How uploads go, over all and file by file. */
 export function UploadPanel({ uploads, onChoose }: { uploads: Uploads; onChoose: () => void }) {
-  const { queue, totals, items, active, isPaused } = uploads;
+  const { queue, totals, items, active, elsewhere, isPaused } = uploads;
   const [isOpen, setOpen] = useState(false);
-  if (totals.total === 0) return null;
+  if (totals.total === 0) return elsewhere > 0 ? <Elsewhere count={elsewhere} /> : null;
   const { counts } = totals;
   const finished = counts.done + counts.skipped;
   const notes = [
     counts.skipped > 0 && text.upload.skipped(counts.skipped),
     counts.failed > 0 && text.upload.failed(counts.failed),
     counts.detached > 0 && text.upload.waiting(counts.detached),
+    elsewhere > 0 && text.upload.elsewhere(elsewhere),
     active > 0 && !isPaused && totals.rate > 0 && text.upload.rate(totals.rate),
   ].filter(Boolean);
   const isDone = active === 0 && counts.failed === 0 && counts.detached === 0;
@@ -81,6 +82,14 @@ export function UploadPanel({ uploads, onChoose }: { uploads: Uploads; onChoose:
         </div>
       )}
       {isOpen && <Files items={items} uploads={uploads} />}
+    </section>
+  );
+}
+
+function Elsewhere({ count }: { count: number }) {
+  return (
+    <section aria-label={text.upload.title} className={styles.panel}>
+      <p role="status">{text.upload.elsewhere(count)}</p>
     </section>
   );
 }

@@ -1,6 +1,7 @@
 import { explain, Problem } from "@/api/problem";
 import { text } from "@/text/en";
 import { photoType } from "./kinds";
+import type { Presence } from "./presence";
 import type { UploadStore } from "./store";
 import { backoff, sha256, sleep, TransferError, type Send } from "./transfer";
 import type { Announced, Announcement, Picked, UploadApi, UploadItem, UploadState, UploadTotals } from "./types";
@@ -8,6 +9,7 @@ import type { Announced, Announcement, Picked, UploadApi, UploadItem, UploadStat
 const AT_ONCE = 4;
 const TRIES = 6;
 const PROCESS_EVERY = 15_000;
+const LOOK_EVERY = 3_000;
 const MULTIPART_ABOVE = 16 * 2 ** 20;
 
 export interface UploadQueueOptions {
@@ -16,6 +18,7 @@ export interface UploadQueueOptions {
   readonly api: UploadApi;
   readonly store: UploadStore;
   readonly send: Send;
+  readonly presence: Presence;
   /** Milliseconds before try number n + 1. */
   readonly wait?: (attempt: number) => number;
 }
@@ -51,7 +54,14 @@ export class UploadQueue {
   private speed = { at: 0, sent: 0, rate: 0 };
   private closed = false;
 
-  constructor(private readonly options: UploadQueueOptions) {}
+  private readonly name = newId();
+  private readonly leave: Promise<() => void>;
+  private elsewhere = 0;
+  private look: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly options: UploadQueueOptions) {
+    this.leave = options.presence.enter(this.name).catch(() => () => undefined);
+  }
 
   // What is shown.
 
@@ -63,6 +73,9 @@ export class UploadQueue {
   isPaused = (): boolean => this.paused;
 
   getItems = (): readonly UploadItem[] => (this.list ??= [...this.items.values()]);
+
+  /** How many photos another tab is uploading. */
+  getElsewhere = (): number => this.elsewhere;
 
   sentOf = (item: UploadItem): number => this.working.get(item.id)?.sent ?? item.sent;
 
@@ -113,10 +126,23 @@ export class UploadQueue {
 
   // What a person does.
 
-  /** Load what an earlier visit left; files whose handles may still be read go on by themselves. */
+  /**
+   * Load what an earlier visit left; files whose handles may still be read go on by themselves.
+   * What another tab works on is left to it, until that is closed.
+   */
   async restore(): Promise<void> {
-    const kept = await this.options.store.load(this.options.user, this.options.albumId);
-    for (const { item, handle } of kept) {
+    const { store, user, albumId, presence } = this.options;
+    await this.leave;
+    const { claimed, others } = await presence.among((present) =>
+      store.claim(user, albumId, this.name, present),
+    );
+    if (this.closed) return;
+    if (others > 0) {
+      this.look = setTimeout(() => void this.restore().catch(() => undefined), LOOK_EVERY);
+    }
+    if (others !== this.elsewhere) this.changed();
+    this.elsewhere = others;
+    for (const { item, handle } of claimed) {
       if (this.items.has(item.id)) continue;
       this.set({ ...item, state: item.state === "failed" ? "failed" : "detached" });
       if (handle) this.handles.set(item.id, handle);
@@ -158,7 +184,7 @@ export class UploadQueue {
         .filter((item) => item.state === "detached")
         .map((item) => [identity(item.name, item.size, item.lastModified), item]),
     );
-    const fresh: { item: UploadItem; handle: FileSystemFileHandle | null }[] = [];
+    const fresh: { item: UploadItem; handle: FileSystemFileHandle | null; owner: string }[] = [];
     for (const { file, handle } of picked) {
       const key = identity(file.name, file.size, file.lastModified);
       const known = waiting.get(key);
@@ -168,7 +194,7 @@ export class UploadQueue {
         continue;
       }
       const item: UploadItem = {
-        id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+        id: newId(),
         albumId: this.options.albumId,
         user: this.options.user,
         name: file.name,
@@ -182,9 +208,10 @@ export class UploadQueue {
       };
       this.files.set(item.id, file);
       if (handle) this.handles.set(item.id, handle);
-      fresh.push({ item: this.set(item), handle });
+      fresh.push({ item: this.set(item), handle, owner: this.name });
     }
     // Uploading does not wait for, nor depend on, what only a reload would need.
+    await this.leave;
     await this.options.store.put(fresh).catch(() => undefined);
     this.pump();
   }
@@ -227,7 +254,9 @@ export class UploadQueue {
   /** Stop; what is unfinished stays in the store. */
   close(): void {
     this.closed = true;
+    clearTimeout(this.look);
     this.pause();
+    void this.leave.then((leave) => leave());
   }
 
   // The work.
@@ -406,6 +435,8 @@ interface Permitted extends FileSystemFileHandle {
   queryPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
   requestPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
 }
+
+const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
 const identity = (name: string, size: number, modified: number) => `${name}\n${size}\n${modified}`;
 

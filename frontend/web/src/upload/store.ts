@@ -4,6 +4,8 @@ import type { UploadItem } from "./types";
 interface Kept {
   readonly item: UploadItem;
   readonly handle: FileSystemFileHandle | null;
+  /** The queue that works on it, or did. */
+  readonly owner?: string;
 }
 
 interface Schema extends DBSchema {
@@ -13,6 +15,13 @@ interface Schema extends DBSchema {
 /** Unfinished uploads, kept over reloads. */
 export interface UploadStore {
   load(user: string, albumId: string): Promise<readonly Kept[]>;
+  /** Take over what no queue that is present works on; `others`: how many some other does. */
+  claim(
+    user: string,
+    albumId: string,
+    owner: string,
+    present: ReadonlySet<string>,
+  ): Promise<{ claimed: readonly Kept[]; others: number }>;
   put(entries: readonly Kept[]): Promise<void>;
   update(item: UploadItem): Promise<void>;
   remove(ids: readonly string[]): Promise<void>;
@@ -34,6 +43,18 @@ function open(): Promise<IDBPDatabase<Schema>> {
 export const uploadStore: UploadStore = {
   async load(user, albumId) {
     return (await open()).getAllFromIndex("items", "album", [user, albumId]);
+  },
+
+  async claim(user, albumId, owner, present) {
+    const transaction = (await open()).transaction("items", "readwrite");
+    const kept = await transaction.store.index("album").getAll([user, albumId]);
+    const foreign = kept.filter((each) => each.owner !== owner);
+    const claimed = foreign.filter((each) => !each.owner || !present.has(each.owner));
+    await Promise.all([
+      ...claimed.map((each) => transaction.store.put({ ...each, owner })),
+      transaction.done,
+    ]);
+    return { claimed, others: foreign.length - claimed.length };
   },
 
   async put(entries) {

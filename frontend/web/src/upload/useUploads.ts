@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { uploadApi } from "@/api/uploads";
 import { useSession } from "@/auth/session";
+import { presence } from "./presence";
 import { UploadQueue } from "./queue";
 import { uploadStore } from "./store";
 import { send } from "./transfer";
@@ -12,7 +13,7 @@ function queueOf(user: string, albumId: string): UploadQueue {
   const key = `${user}/${albumId}`;
   let queue = queues.get(key);
   if (!queue) {
-    queue = new UploadQueue({ user, albumId, api: uploadApi, store: uploadStore, send });
+    queue = new UploadQueue({ user, albumId, api: uploadApi, store: uploadStore, send, presence });
     queues.set(key, queue);
     // Without IndexedDB (a private window, say) there is nothing to restore.
     void queue.restore().catch(() => undefined);
@@ -38,6 +39,7 @@ export function useUploads(albumId: string) {
   const queue = useMemo(() => queueOf(user, albumId), [user, albumId]);
   const totals = useSyncExternalStore(queue.subscribe, queue.getTotals, queue.getTotals);
   const items = useSyncExternalStore(queue.subscribe, queue.getItems, queue.getItems);
+  const elsewhere = useSyncExternalStore(queue.subscribe, queue.getElsewhere, queue.getElsewhere);
   const active = totals.counts.queued + totals.counts.hashing + totals.counts.uploading;
 
   useEffect(() => {
@@ -48,5 +50,5 @@ export function useUploads(albumId: string) {
     return () => window.removeEventListener("beforeunload", warn);
   }, [active]);
 
-  return { queue, totals, items, active, isPaused: queue.isPaused() };
+  return { queue, totals, items, active, elsewhere, isPaused: queue.isPaused() };
 }
