@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,16 +36,17 @@ from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Manifest,
     ModelEntry,
+    Weights,
     compute_contract_id,
     copy_companions,
     default_companions,
     default_preprocessing,
     read_manifest,
-    resolve,
 )
 from faceflow_ml.inference.refiner import box_view
 from faceflow_ml.models.registry import Kind
 
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # as in the manifest
 _PHOTOS = 64  # for parity, and for the activation ranges of int8
 _TOLERANCE = {"fp32": (1e-3, 0.5, 0.9999), "fp16": (0.02, 2.0, 0.999)}
 """By precision: score difference, pixel difference and cosine beyond which an export failed.
@@ -82,6 +86,8 @@ def export_model(
 
     ``out/manifest.json`` gains the model as the default of its kind, so that `out` can be loaded
     with ``from_pretrained(out)``, and ``out/<name>.parity.json`` says how closely the files agree.
+    They take the place of an earlier model of that name after all checks: an export that fails
+    changes nothing.
 
     Args:
         kind: "detector", "refiner", "aligner" or "embedder".
@@ -95,46 +101,63 @@ def export_model(
             uses the default refiner and aligner, if they name no others.
 
     Raises:
-        ConfigError: int8 without data.
+        ConfigError: int8 without data, or a name that is no file name.
         FaceFlowError: the checkpoint is no such model, or an exported file disagrees with PyTorch.
     """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"expected a name of letters, digits, '.', '_' and '-', not beginning with '.' or '-', "
+            f"got {name!r}"
+        )
     if precision == "int8" and data is None:
         raise ConfigError("int8 needs --data: photos that show the range of the activations")
     graph, config = load_graph(kind, checkpoint)
-    name = name or config["model"]["name"]
-    out.mkdir(parents=True, exist_ok=True)
+    name = name or str(config["model"]["name"])
     batches = _photos(kind, data)
-    file, script = out / f"{name}.onnx", out / f"{name}.ts"
-    full = file if precision == "fp32" else out / f".{name}.fp32.onnx"
-    try:
-        write_onnx(kind, graph, full)
-        if precision == "fp16":
-            write_fp16(full, file)
-        elif precision == "int8":
-            write_int8(full, file, batches)
-    finally:
-        if full != file:
-            full.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
+        work = Path(folder)
+        file, script = work / f"{name}.onnx", work / f"{name}.ts"
+        _write(kind, graph, file, script, precision, batches)
+        parity = [
+            _checked(kind, graph, file, batches, precision),
+            _checked(kind, graph, script, batches, "fp32"),
+        ]
+        report = work / f"{name}.parity.json"
+        atomic_write_text(report, json.dumps([asdict(p) for p in parity], indent=2) + "\n")
+        settings = default_preprocessing(kind)
+        if kind == "detector":
+            for companion, contract_id in default_companions(out).items():
+                settings[companion] = contract_id
+        settings |= preprocessing or {}
+        entry = _entry(file, config, precision, settings)
+        size = file.stat().st_size
+        manifest = work / "manifest"
+        atomic_write_text(
+            manifest, _manifest(out, kind, name, entry).model_dump_json(indent=2) + "\n"
+        )
+        for finished in (script, report, file):
+            os.replace(finished, out / finished.name)
+        # Right after the model: between the two, the folder holds one that it does not list.
+        os.replace(manifest, out / MANIFEST_NAME)
+    return ExportResult(out / file.name, out / script.name, size, entry.contract_id, parity)
+
+
+def _write(
+    kind: Kind,
+    graph: nn.Module,
+    file: Path,
+    script: Path,
+    precision: Precision,
+    batches: list[NDArray[np.uint8]],
+) -> None:
+    full = file if precision == "fp32" else file.with_suffix(".fp32.onnx")
+    write_onnx(kind, graph, full)
+    if precision == "fp16":
+        write_fp16(full, file)
+    elif precision == "int8":
+        write_int8(full, file, batches)
     write_torchscript(kind, graph, script)
-    parity = [
-        _checked(kind, graph, file, batches, precision),
-        _checked(kind, graph, script, batches, "fp32"),
-    ]
-    atomic_write_text(
-        out / f"{name}.parity.json", json.dumps([asdict(p) for p in parity], indent=2) + "\n"
-    )
-    settings = default_preprocessing(kind)
-    if kind == "detector":
-        for companion, contract_id in default_companions(out).items():
-            settings[companion] = contract_id
-    settings |= preprocessing or {}
-    entry = _entry(file, config, precision, settings)
-    _list_in_manifest(out, kind, name, entry)
-    if kind == "detector":
-        for companion, named in copy_companions(resolve("detector", out), out).items():
-            for model, listed in named.items():
-                _list_in_manifest(out, companion, model, listed)
-    return ExportResult(file, script, file.stat().st_size, entry.contract_id, parity)
 
 
 def _checked(
@@ -144,7 +167,7 @@ def _checked(
     if precision in _TOLERANCE:
         score, pixels, cosine = _TOLERANCE[precision]
         if parity.score > score or parity.pixels > pixels or parity.cosine < cosine:
-            raise FaceFlowError(f"{file} does not agree with PyTorch: {parity}")
+            raise FaceFlowError(f"{file.name} does not agree with PyTorch: {parity}")
     return parity
 
 
@@ -193,13 +216,22 @@ def _entry(
     )
 
 
-def _list_in_manifest(out: Path, kind: Kind, name: str, entry: ModelEntry) -> None:
+def _manifest(out: Path, kind: Kind, name: str, entry: ModelEntry) -> Manifest:
+    """The manifest of ``out`` with a model and, copied there, the models that it uses."""
     manifest = (
         read_manifest(out)
         if (out / MANIFEST_NAME).exists()
         else Manifest(version=1, models={}, default={})
     )
+    added: dict[Kind, dict[str, ModelEntry]] = {kind: {name: entry}}
+    if kind == "detector":
+        weights = Weights(
+            out / entry.file, name, entry.sha256, entry.preprocessing, {}, entry.contract_id
+        )
+        added |= copy_companions(weights, out)
     models = {k: dict(v) for k, v in manifest.models.items()}
-    models.setdefault(kind, {})[name] = entry
-    updated = Manifest(version=1, models=models, default={**manifest.default, kind: name})
-    atomic_write_text(out / MANIFEST_NAME, updated.model_dump_json(indent=2) + "\n")
+    default = dict(manifest.default)
+    for k, entries in added.items():
+        models.setdefault(k, {}).update(entries)
+        default[k] = next(iter(entries))
+    return Manifest(version=1, models=models, default=default)

@@ -244,6 +244,31 @@ def test_int8_needs_photos(request: pytest.FixtureRequest, tmp_path: Path, kind:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("failing", ["compare", "write_torchscript"])
+def test_an_export_that_fails_leaves_the_model_before(
+    failing: str, aligners: dict[Precision, ExportResult], tmp_path: Path, monkeypatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(aligners["fp32"].model.parent, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fail(*_arguments: object) -> None:
+        raise FaceFlowError("another network")
+
+    monkeypatch.setattr(export, failing, fail)
+    with pytest.raises(FaceFlowError, match="another network"):
+        export_model("aligner", aligners["fp16"].model, out, name="aligner_small")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert resolve("aligner", out).contract_id == aligners["fp32"].contract_id
+
+
+@pytest.mark.parametrize("name", ["my model", "../evil", "é", ".hidden", "-x", ""])
+def test_a_name_that_is_no_file_name_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a name"):
+        export_model("aligner", tmp_path / "none.ckpt", tmp_path / "out", name=name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_integers_are_not_exported_again(
     aligners: dict[Precision, ExportResult], tmp_path: Path
 ) -> None:
