@@ -335,7 +335,8 @@ def test_upload_goes_on_after_a_reload(server: str, visit: Visit, album: Album) 
     expect(page.get_by_text("12 photos uploaded")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("tab", name="Photos 12")).to_be_visible(timeout=SLOW)
 
-    # The album has them: a hash sent ahead is enough.
+    # The album has them, and knows their bytes once they are sorted: a hash sent ahead is enough.
+    until_sorted(page)
     page.get_by_role("button", name="Clear list").click()
     choose_files(page, files[:3])
     expect(page.get_by_text("3 already in the album")).to_be_visible(timeout=SLOW)
