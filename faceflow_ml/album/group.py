@@ -18,7 +18,7 @@ from faceflow_ml.album.output import (
     remove_parts,
     remove_stale_pictures,
 )
-from faceflow_ml.album.records import PhotoRecord
+from faceflow_ml.album.records import ID_LENGTH, PhotoRecord
 from faceflow_ml.album.render import crop_path, thumbnail_path
 from faceflow_ml.album.scan import scan_folder
 from faceflow_ml.album.schema import Groups, Models, read_groups, write_groups
@@ -170,12 +170,16 @@ def group_album(
         write_groups(out / "groups.json", groups)
         atomic_write_text(_number_path(out), str(assignment.next_number))
         index = write_gallery(out, folder, groups, records, skipped=skipped)
+        earlier = () if previous is None else previous.photos
         remove_stale_pictures(
             out / "crops",
             [crop_path(out, face) for record in records.values() for face in record.face_ids],
+            [crop_path(out, face.face_id) for photo in earlier for face in photo.faces],
         )
         remove_stale_pictures(
-            out / "thumbs", [thumbnail_path(out, record.photo_id) for record in records.values()]
+            out / "thumbs",
+            [thumbnail_path(out, record.photo_id) for record in records.values()],
+            [thumbnail_path(out, photo.sha256[:ID_LENGTH]) for photo in earlier if photo.sha256],
         )
     return GroupResult(groups, out / "groups.json", index, analyser.computed, tuple(skipped))
 

@@ -76,10 +76,16 @@ def remove_parts(out: Path) -> None:
                     path.unlink(missing_ok=True)
 
 
-def remove_stale_pictures(folder: Path, keep: Iterable[Path]) -> None:
-    """Remove the pictures in ``folder`` that this job wrote earlier and no longer wants."""
+def remove_stale_pictures(folder: Path, keep: Iterable[Path], earlier: Iterable[Path] = ()) -> None:
+    """Remove the pictures in ``folder`` that this job wrote earlier and no longer wants.
+
+    earlier: those of the result before, which older versions wrote without a signature.
+    """
     wanted = {path.name for path in keep}
+    known = {path.name for path in earlier}
     if folder.is_dir():
         for path in folder.iterdir():
-            if path.name not in wanted and is_own_picture(path):
+            if path.name in wanted or not path.is_file():
+                continue
+            if path.name in known or is_own_picture(path):
                 path.unlink(missing_ok=True)

@@ -352,6 +352,20 @@ def test_what_others_keep_in_the_output_stays(album: Path, tmp_path: Path, engin
     assert not all(path.exists() for path in own)
 
 
+def test_stale_pictures_of_older_versions_go_too(
+    tmp_path: Path, photo_writer: Callable, new_engine: Callable
+) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    for name in ("ann", "bob"):
+        photo_writer(folder / f"{name}.jpg", [name], 1)
+    group_album(folder, out, new_engine())
+    for crop in (out / "crops").iterdir():  # as they were before pictures were signed
+        cv2.imwrite(str(crop), cv2.imread(str(crop)))
+    (folder / "bob.jpg").unlink()
+    groups = group_album(folder, out, new_engine()).groups
+    assert [crop.stem for crop in (out / "crops").iterdir()] == [groups.photos[0].faces[0].face_id]
+
+
 def test_an_output_that_cannot_be_written_is_said_before_the_work(album: Path, engine) -> None:
     with pytest.raises(FaceFlowError, match="cannot write to the output folder"):
         group_album(album, "/proc/nothing/out", engine)
