@@ -298,7 +298,12 @@ def _from_path(kind: Kind, path: Path) -> Weights:
         )
         if len(manifests) == 1:
             return _from_folder(kind, manifests[0].parent, None)
-        models = sorted(path.rglob("*.onnx"))
+        # Hidden folders hold what a killed export had not checked yet.
+        models = [
+            model
+            for model in sorted(path.rglob("*.onnx"))
+            if not any(part.startswith(".") for part in model.relative_to(path).parts)
+        ]
         if len(models) != 1:
             raise WeightsError(
                 f"{path}: expected {MANIFEST_NAME} or exactly one .onnx file, found {len(models)}"

@@ -155,6 +155,18 @@ def test_missing_files(
         FaceDetector.from_pretrained()
 
 
+def test_a_hidden_folder_of_a_killed_export_is_no_model(
+    tmp_path: Path, detector_onnx: bytes
+) -> None:
+    (tmp_path / ".export-x1").mkdir()
+    (tmp_path / ".export-x1/detector.onnx").write_bytes(detector_onnx)
+    with pytest.raises(WeightsError, match=r"exactly one \.onnx file, found 0"):
+        resolve("detector", tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/detector.onnx").write_bytes(detector_onnx)
+    assert resolve("detector", tmp_path).model == tmp_path / "sub/detector.onnx"
+
+
 def test_unknown_name_lists_the_known(weights: Path) -> None:
     with pytest.raises(WeightsError, match="no detector 'huge' in .*it lists: small"):
         FaceDetector.from_pretrained("huge")
