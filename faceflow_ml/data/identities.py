@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import cv2
@@ -26,7 +27,9 @@ from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.fingerprint import fingerprint_samples
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.errors import FaceFlowError
-from faceflow_ml.inference.aligner import FaceAligner
+
+if TYPE_CHECKING:
+    from faceflow_ml.inference.aligner import FaceAligner
 
 FACE_SIZE = 112
 

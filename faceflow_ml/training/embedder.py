@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import FaceDataset, IdentityCache
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
-from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
 from faceflow_ml.models.iresnet import IResNet, resize_fc
@@ -39,6 +38,9 @@ class EmbedderData(IdentityData):
     def __init__(self, config: EmbedderDataConfig, input_size: int, seed: int) -> None:
         aligner = None
         if config.aligner is not None:
+            # Here: what trains without it may be forked, which ONNX Runtime does not bear.
+            from faceflow_ml.inference.aligner import FaceAligner
+
             aligner = FaceAligner.from_pretrained(config.aligner, threads=1)
         super().__init__(config, seed, aligner)
         self.config = config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import lightning as L
 from torch import Tensor
@@ -11,9 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 from faceflow_ml.data.identities import IdentityCache, build_identity_cache
 from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.data.samplers import class_balanced_weights
-from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.training.config import IdentityDataConfig
 from faceflow_ml.training.loaders import resumable_loader
+
+if TYPE_CHECKING:
+    from faceflow_ml.inference.aligner import FaceAligner
 
 
 class IdentityData(L.LightningDataModule):
