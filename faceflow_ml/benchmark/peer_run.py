@@ -10,8 +10,9 @@ from faceflow_ml.benchmark.peer_detection import DetectorTable, compare_detector
 from faceflow_ml.benchmark.peer_grouping import GroupingTable, compare_jobs
 from faceflow_ml.benchmark.peer_verification import RecognizerTable, compare_recognizers
 from faceflow_ml.evaluation.album_truth import TRUTH, read_album_truth
+from faceflow_ml.evaluation.pair_sources import read_pair_photos, read_pairs
 from faceflow_ml.evaluation.photo_sources import read_labelled_photos
-from faceflow_ml.evaluation.run_verification import PairMetrics, read_pair_photos, read_pairs
+from faceflow_ml.evaluation.run_verification import PairMetrics
 
 FIT_PHOTOS = 150
 """Training photos on which the box convention of each detector is measured."""

@@ -14,12 +14,8 @@ from faceflow_ml.benchmark.peers.registry import PEERS
 from faceflow_ml.benchmark.timing import Timing, one_opencv_thread, summarise
 from faceflow_ml.data.records import decode_rgb
 from faceflow_ml.evaluation.main_face import main_face
-from faceflow_ml.evaluation.run_verification import (
-    MISSED_SIMILARITY,
-    Pair,
-    PairMetrics,
-    pair_metrics,
-)
+from faceflow_ml.evaluation.pair_sources import Pair
+from faceflow_ml.evaluation.run_verification import MISSED_SIMILARITY, PairMetrics, pair_metrics
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from faceflow_ml.benchmark.strata import (
     verification_strata,
 )
 from faceflow_ml.evaluation.album_truth import TRUTH, MainFaceTruth, read_album_truth
+from faceflow_ml.evaluation.pair_sources import read_pair_photos, read_pairs, read_people
 from faceflow_ml.evaluation.photo_sources import read_aligned_faces, read_labelled_photos
 from faceflow_ml.evaluation.rejection import RejectCurve
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics, run_clustering
@@ -24,14 +25,10 @@ from faceflow_ml.evaluation.run_verification import (
     IdentityMetrics,
     PairMetrics,
     embed_main_faces,
-    read_pair_photos,
-    read_pairs,
-    read_people,
     reject_all_pairs,
     run_identities,
     run_pairs,
 )
-from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.detector import FaceDetector
 from faceflow_ml.inference.embedder import FaceEmbedder
 from faceflow_ml.inference.pipeline import FacePipeline
@@ -173,5 +170,5 @@ def _identities(
         return None, ()
     say("Verifying pairs of aligned faces")
     samples = read_aligned_faces(file)
-    run = run_identities(pipeline.embedder, samples, aligner=FaceAligner.default())
+    run = run_identities(pipeline.embedder, samples, aligner=pipeline.detector.aligner)
     return run.metrics, verification_strata(run, samples)

@@ -156,19 +156,14 @@ def embedder(
 ) -> None:
     """Verification: on pairs of whole photos, and on aligned faces of known people.
 
-    Without --pairs, --photos and --identities, all three of ../shared/data. The aligner places
-    aligned faces first, as it does faces found in photos.
+    Without --pairs, --photos and --identities, all three of ../shared/data. The detector's aligner
+    places aligned faces first, as it does faces found in photos.
     """
     from faceflow_ml.evaluation import figures
     from faceflow_ml.evaluation.data_used import file_used, samples_used
+    from faceflow_ml.evaluation.pair_sources import read_pair_photos, read_pairs
     from faceflow_ml.evaluation.photo_sources import read_aligned_faces
-    from faceflow_ml.evaluation.run_verification import (
-        FOLDS,
-        read_pair_photos,
-        read_pairs,
-        run_identities,
-        run_pairs,
-    )
+    from faceflow_ml.evaluation.run_verification import FOLDS, run_identities, run_pairs
     from faceflow_ml.evaluation.summary import identity_rows, pair_rows
     from faceflow_ml.evaluation.verification import check_folds, check_people
     from faceflow_ml.inference.aligner import FaceAligner
@@ -211,8 +206,12 @@ def embedder(
     if identities is not None:
         samples = read_aligned_faces(identities)[:limit]
         check_people([sample.identity for sample in samples])
-        aligner = FaceAligner.default(threads=threads)
-        models.append(("aligner", None, aligner.contract_id))
+        if detector is None:
+            aligner = FaceAligner.default(threads=threads)
+        else:
+            aligner = FaceDetector.from_pretrained(detector, threads=threads).aligner
+        if aligner is not None:
+            models.append(("aligner", None, aligner.contract_id))
         with progress("Faces", len(samples)) as bar:
             identity_run = run_identities(model, samples, aligner=aligner, on_done=bar.advance)
         metrics["identities"] = identity_run.metrics
@@ -315,7 +314,6 @@ def calibrate(
     from faceflow_ml.evaluation.run_verification import run_identities
     from faceflow_ml.evaluation.summary import calibration_rows
     from faceflow_ml.evaluation.verification import check_people
-    from faceflow_ml.inference.aligner import FaceAligner
     from faceflow_ml.inference.detector import FaceDetector
     from faceflow_ml.inference.embedder import FaceEmbedder
 
@@ -323,14 +321,13 @@ def calibrate(
     started = time.monotonic()
     finder = FaceDetector.from_pretrained(detector, threads=threads)
     model = FaceEmbedder.from_pretrained(embedder, threads=threads)
-    aligner = FaceAligner.default(threads=threads)
     photos = read_labelled_photos(data)
     people = read_aligned_faces(identities)
     check_people([sample.identity for sample in people])
     with progress("Photos", len(photos)) as bar:
         found = run_detector(finder, photos, on_done=bar.advance)
     with progress("Faces", len(people)) as bar:
-        faces = run_identities(model, people, aligner=aligner, on_done=bar.advance)
+        faces = run_identities(model, people, aligner=finder.aligner, on_done=bar.advance)
     for_detector = calibrate_detector(found)
     for_embedder, trials = calibrate_embedder(faces.vectors, faces.norms, faces.labels)
     report = make_report(
@@ -339,7 +336,6 @@ def calibrate(
         [
             ("detector", detector, finder.contract_id),
             ("embedder", embedder, model.contract_id),
-            ("aligner", None, aligner.contract_id),
         ],
         [samples_used(data, photos), samples_used(identities, people)],
         {"detector": for_detector, "embedder": for_embedder, "trials": trials},

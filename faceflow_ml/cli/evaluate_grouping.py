@@ -71,7 +71,7 @@ def grouping(
     report = make_report(
         "grouping",
         started,
-        [("embedder", embedder, model.contract_id), ("aligner", None, aligner.contract_id)],
+        [("embedder", embedder, model.contract_id)],
         [samples_used(identities, people)],
         {"comparison": comparison, "confidence": confidence},
     )

@@ -50,9 +50,11 @@ class FaceAligner(ViewModel):
     columns = 4
 
     @classmethod
-    def default(cls, *, threads: int | None = None) -> FaceAligner:
-        """The aligner that detectors exported here get: of the default weights, or the shipped."""
-        return cls(pretrained.default_companion("aligner"), threads=threads)
+    def default(cls, *, threads: int | None = None) -> FaceAligner | None:
+        """The aligner that detectors exported here get: of the default weights, or the shipped.
+        None: both have none."""
+        weights = pretrained.default_companion("aligner")
+        return None if weights is None else cls(weights, threads=threads)
 
     def correct(self, image: ImageArray, landmarks: npt.NDArray[np.floating]) -> FloatArray:
         """Move the landmarks of each face together, so that ``align_faces`` puts it in its place.

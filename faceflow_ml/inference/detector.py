@@ -145,6 +145,11 @@ class FaceDetector:
         """How the networks' scores become those of ``detect``."""
         return self._score_calibration
 
+    @property
+    def aligner(self) -> FaceAligner | None:
+        """What corrects the landmarks of its faces; None: nothing does."""
+        return self._aligner
+
     def uncalibrated(self) -> FaceDetector:
         """The same detector, giving the networks' own scores; it shares their sessions."""
         plain = copy.copy(self)

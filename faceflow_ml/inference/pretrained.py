@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -214,22 +214,28 @@ def default_companions(out: Path) -> dict[Kind, str]:
     the default of that folder, or of the default or the shipped weights; none where all lack one.
     """
     found: dict[Kind, str] = {}
-    for folder in (out, weights_dir(), _shipped_dir()):
-        if (folder / MANIFEST_NAME).exists():
-            manifest = read_manifest(folder)
-            for kind in COMPANIONS:
-                name = manifest.default.get(kind)
-                if name is not None and kind not in found:
-                    found[kind] = manifest.models[kind][name].contract_id
+    for kind in COMPANIONS:
+        default = _first_default(kind, (out, weights_dir(), _shipped_dir()))
+        if default is not None:
+            folder, name = default
+            found[kind] = read_manifest(folder).models[kind][name].contract_id
     return found
 
 
-def default_companion(kind: Kind) -> Weights:
+def default_companion(kind: Kind) -> Weights | None:
     """The verified model of a kind that `default_companions` names for the default weights."""
-    for folder in (weights_dir(), _shipped_dir()):
-        if read_manifest(folder).default.get(kind) is not None:
-            return _from_folder(kind, folder, None)
-    raise WeightsError(f"no {kind} among the weights of this version of faceflow-ml")
+    default = _first_default(kind, (weights_dir(), _shipped_dir()))
+    return None if default is None else _from_folder(kind, *default)
+
+
+def _first_default(kind: Kind, folders: Iterable[Path]) -> tuple[Path, str] | None:
+    """The first folder whose manifest has a default of a kind, and its name."""
+    for folder in folders:
+        if (folder / MANIFEST_NAME).exists():
+            name = read_manifest(folder).default.get(kind)
+            if name is not None:
+                return folder, name
+    return None
 
 
 def find_companion(kind: Kind, weights: Weights) -> tuple[Path, str, ModelEntry] | None:

@@ -43,11 +43,11 @@ class EmbedderData(IdentityData):
 
             aligner = FaceAligner.from_pretrained(config.aligner, threads=1)
         super().__init__(config, seed, aligner)
-        self.config = config
         self.input_size = input_size
+        self.jitter = config.jitter
 
     def train_dataset(self) -> FaceDataset:
-        transform = FaceTransform(self.input_size, augment=True, jitter=self.config.jitter)
+        transform = FaceTransform(self.input_size, augment=True, jitter=self.jitter)
         return FaceDataset(self.train_cache, transform, seed=self.seed)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import lightning as L
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from faceflow_ml.inference.aligner import FaceAligner
 
 
-class IdentityData(L.LightningDataModule):
+class IdentityData(L.LightningDataModule, ABC):
     """Identity caches and the loader of the training one; resumes inside an epoch.
 
     Args:
@@ -32,7 +32,7 @@ class IdentityData(L.LightningDataModule):
         self, config: IdentityDataConfig, seed: int, aligner: FaceAligner | None = None
     ) -> None:
         super().__init__()
-        self._identities = config
+        self.config = config
         self._aligner = aligner
         self.seed = seed
         self.train_cache: IdentityCache
@@ -40,7 +40,7 @@ class IdentityData(L.LightningDataModule):
 
     def prepare(self) -> None:
         """Decode what is not in the cache yet; call before the model is built."""
-        config = self._identities
+        config = self.config
         train = read_identities(
             config.train,
             "train",
@@ -63,13 +63,13 @@ class IdentityData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         assert self.trainer is not None
-        balance = self._identities.balance
+        balance = self.config.balance
         labels = self.train_cache.labels
         return resumable_loader(
             self.train_dataset(),
             self.trainer,
             weights=class_balanced_weights(labels, balance) if balance else None,
-            batch_size=self._identities.batch_size,
-            workers=self._identities.workers,
+            batch_size=self.config.batch_size,
+            workers=self.config.workers,
             seed=self.seed,
         )

@@ -23,8 +23,9 @@ from faceflow_ml.benchmark.peers.base import PeerFaces, PeerMissing, detections
 from faceflow_ml.errors import FaceFlowError
 from faceflow_ml.evaluation.album_truth import MainFaceTruth
 from faceflow_ml.evaluation.detection import ImageTruth
+from faceflow_ml.evaluation.pair_sources import Pair
 from faceflow_ml.evaluation.run_clustering import run_clustering
-from faceflow_ml.evaluation.run_verification import Pair, pair_metrics
+from faceflow_ml.evaluation.run_verification import pair_metrics
 
 needs_dlib = pytest.mark.skipif(
     not (find_spec("dlib") and find_spec("face_recognition_models")),

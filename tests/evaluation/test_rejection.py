@@ -17,6 +17,7 @@ from faceflow_ml.benchmark.page import rejection_section
 from faceflow_ml.benchmark.quality import REJECT_PICTURE, Quality, measure_quality
 from faceflow_ml.evaluation.album_truth import TRUTH
 from faceflow_ml.evaluation.clustering import evaluate_clustering
+from faceflow_ml.evaluation.pair_sources import read_people
 from faceflow_ml.evaluation.rejection import (
     PARTIAL,
     SHARES,
@@ -26,7 +27,7 @@ from faceflow_ml.evaluation.rejection import (
 )
 from faceflow_ml.evaluation.reports import plain
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics
-from faceflow_ml.evaluation.run_verification import MainFaces, read_people, reject_all_pairs
+from faceflow_ml.evaluation.run_verification import MainFaces, reject_all_pairs
 from faceflow_ml.evaluation.verification import all_pair_scores, tar_at_far
 
 # Ten pairs of one person, the last three of them errors, and ten of two people.

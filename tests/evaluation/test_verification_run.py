@@ -15,13 +15,11 @@ import pytest
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.evaluation.main_face import main_face
+from faceflow_ml.evaluation.pair_sources import Pair, read_pair_photos, read_pairs
 from faceflow_ml.evaluation.run_verification import (
     FOLDS,
-    Pair,
     identity_metrics,
     pair_metrics,
-    read_pair_photos,
-    read_pairs,
     run_pairs,
     worst_pairs,
 )

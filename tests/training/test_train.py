@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
+from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.training import trainer
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
@@ -286,3 +287,25 @@ def test_files_that_are_no_checkpoints(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(FaceFlowError, match=r"x\.ckpt"):
         load_checkpoint(file)
+
+
+def test_an_embedder_may_see_faces_placed_as_in_use(
+    embedder_config: Callable[..., EmbedderConfig],
+) -> None:
+    """By the aligner of the default weights, and moved no further than configured."""
+    from faceflow_ml.training.embedder import EmbedderData
+
+    words = ["data.synthetic_people=3", "data.synthetic_faces=2"]
+    caches, batches = [], []
+    for more in ([], ["data.aligner=aligner"], ["data.aligner=aligner", "data.jitter=0"]):
+        config = embedder_config(*words, *more)
+        data = EmbedderData(config.data, 112, 0)
+        data.prepare()
+        caches.append(data.train_cache)
+        batches.append(data.train_dataset().__getitems__([(0, i) for i in range(6)])[0])
+    plain, placed, still = caches
+    aligner = FaceAligner.default()
+    assert aligner is not None
+    assert (placed.images == aligner.place(plain.images[:])).all()
+    assert placed.folder == still.folder != plain.folder
+    assert (batches[1] != batches[2]).any()

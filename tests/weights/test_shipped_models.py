@@ -17,10 +17,11 @@ from faceflow_ml.album.group import group_album
 from faceflow_ml.data.synth.album import AlbumSpec, write_album
 from faceflow_ml.data.synth.faces import aligned_faces
 from faceflow_ml.evaluation.album_truth import TRUTH, read_album_truth
+from faceflow_ml.evaluation.pair_sources import read_pair_photos, read_pairs
 from faceflow_ml.evaluation.photo_sources import read_labelled_photos
 from faceflow_ml.evaluation.run_clustering import AlbumMetrics, run_clustering
 from faceflow_ml.evaluation.run_detection import run_detector
-from faceflow_ml.evaluation.run_verification import read_pair_photos, read_pairs, run_pairs
+from faceflow_ml.evaluation.run_verification import run_pairs
 from faceflow_ml.inference.pretrained import weights_dir
 
 FICTIONAL_FLOOR = 0.9
