@@ -1,10 +1,13 @@
-import { explain, Problem } from "@/api/problem";
+import { Problem } from "@/api/problem";
 import { text } from "@/text/en";
+import { isTemporary, reason, Stopped, Unreadable } from "./failures";
 import { photoType } from "./kinds";
+import { Meter } from "./meter";
+import { OnePiece } from "./onePiece";
 import type { Presence } from "./presence";
 import type { UploadStore } from "./store";
 import { backoff, sha256, sleep, TransferError, type Send } from "./transfer";
-import type { Announced, Announcement, Picked, UploadApi, UploadItem, UploadState, UploadTotals } from "./types";
+import type { Announcement, Picked, UploadApi, UploadItem, UploadTotals } from "./types";
 
 const AT_ONCE = 4;
 const TRIES = 6;
@@ -23,11 +26,6 @@ export interface UploadQueueOptions {
   readonly wait?: (attempt: number) => number;
 }
 
-/** Where a file goes that the server expects. */
-interface Place extends Announced {
-  isSent: boolean;
-}
-
 interface Working {
   readonly abort: AbortController;
   sent: number;
@@ -42,7 +40,7 @@ export class UploadQueue {
   private readonly files = new Map<string, File>();
   private readonly handles = new Map<string, FileSystemFileHandle>();
   private readonly working = new Map<string, Working>();
-  private readonly places = new Map<string, Place>();
+  private readonly onePiece: OnePiece;
   private readonly listeners = new Set<() => void>();
   private paused = false;
   private snapshot: UploadTotals | null = null;
@@ -51,7 +49,7 @@ export class UploadQueue {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private lastProcess = 0;
   private unprocessed = 0;
-  private speed = { at: 0, sent: 0, rate: 0 };
+  private readonly meter = new Meter();
   private closed = false;
 
   private readonly name = newId();
@@ -60,6 +58,7 @@ export class UploadQueue {
   private look: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly options: UploadQueueOptions) {
+    this.onePiece = new OnePiece(options.albumId, options.api, options.send);
     this.leave = options.presence.enter(this.name).catch(() => () => undefined);
   }
 
@@ -79,29 +78,7 @@ export class UploadQueue {
 
   sentOf = (item: UploadItem): number => this.working.get(item.id)?.sent ?? item.sent;
 
-  getTotals = (): UploadTotals => (this.snapshot ??= this.total());
-
-  private total(): UploadTotals {
-    const counts: Record<UploadState, number> = {
-      queued: 0, hashing: 0, uploading: 0, done: 0, skipped: 0, failed: 0, detached: 0,
-    };
-    let bytes = 0;
-    let sent = 0;
-    for (const item of this.items.values()) {
-      counts[item.state] += 1;
-      bytes += item.size;
-      const whole = item.state === "done" || item.state === "skipped";
-      sent += whole ? item.size : this.sentOf(item);
-    }
-    const now = Date.now();
-    const seconds = (now - this.speed.at) / 1000;
-    if (seconds >= 1) {
-      const latest = Math.max(0, sent - this.speed.sent) / seconds;
-      const rate = this.speed.at ? this.speed.rate * 0.6 + latest * 0.4 : 0;
-      this.speed = { at: now, sent, rate };
-    }
-    return { total: this.items.size, counts, bytes, sent, rate: this.speed.rate };
-  }
+  getTotals = (): UploadTotals => (this.snapshot ??= this.meter.read(this.items.values(), this.sentOf));
 
   /** Tell listeners, at most five times a second: there may be thousands of files. */
   private changed(): void {
@@ -244,7 +221,7 @@ export class UploadQueue {
       this.working.get(gone)?.abort.abort(new Stopped());
       this.items.delete(gone);
       this.files.delete(gone);
-      this.places.delete(gone);
+      this.onePiece.forget(gone);
       this.handles.delete(gone);
     }
     this.changed();
@@ -298,10 +275,14 @@ export class UploadQueue {
       const isNew =
         item.size > MULTIPART_ABOVE
           ? await this.inParts(announcement, file, work, () => current, change)
-          : await this.inOnePiece(item.id, announcement, file, work);
+          : await this.tries(work, () =>
+              this.onePiece.upload(
+                item.id, announcement, file, (bytes) => this.progress(work, bytes), work.abort.signal,
+              ),
+            );
       change({ state: isNew ? "done" : "skipped", sent: item.size });
       this.files.delete(item.id);
-      this.places.delete(item.id);
+      this.onePiece.forget(item.id);
       if (isNew) this.unprocessed += 1;
       await this.options.store.remove([item.id]).catch(() => undefined);
     } catch (error) {
@@ -311,49 +292,6 @@ export class UploadQueue {
       }
       change({ state: "failed", error: reason(error) });
       await this.options.store.update(current).catch(() => undefined);
-    }
-  }
-
-  /** Announced once: an answer that was lost must not make a second photo. */
-  private async inOnePiece(
-    id: string,
-    announcement: Announcement,
-    file: File,
-    work: Working,
-  ): Promise<boolean> {
-    const { api, albumId } = this.options;
-    return this.tries(work, async () => {
-      const known = this.places.get(id);
-      if (known) {
-        try {
-          await this.deliver(id, known, file, work);
-          return true;
-        } catch (error) {
-          if (!isGone(error)) throw error;
-        }
-      }
-      const announced = await api.announce(albumId, announcement);
-      if (!announced) return false;
-      const place = { ...announced, isSent: false };
-      this.places.set(id, place);
-      await this.deliver(id, place, file, work);
-      return true;
-    });
-  }
-
-  private async deliver(id: string, place: Place, file: File, work: Working): Promise<void> {
-    const { api, albumId, send } = this.options;
-    try {
-      if (!place.isSent) {
-        work.sent = 0;
-        await send(place.target, file, (bytes) => this.progress(work, bytes), work.abort.signal);
-        place.isSent = true;
-      }
-      await api.arrived(albumId, place.photoId);
-    } catch (error) {
-      const isOpen = error instanceof Stopped || (isTemporary(error) && !isGone(error));
-      if (!isOpen) this.places.delete(id);
-      throw error;
     }
   }
 
@@ -428,9 +366,6 @@ export class UploadQueue {
   }
 }
 
-class Stopped extends Error {}
-class Unreadable extends Error {}
-
 interface Permitted extends FileSystemFileHandle {
   queryPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
   requestPermission?(descriptor: { mode: "read" }): Promise<PermissionState>;
@@ -439,22 +374,3 @@ interface Permitted extends FileSystemFileHandle {
 const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
 const identity = (name: string, size: number, modified: number) => `${name}\n${size}\n${modified}`;
-
-function isTemporary(error: unknown): boolean {
-  if (error instanceof TransferError) return error.temporary;
-  return error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500);
-}
-
-/** Is there no such place any more? 403: its signature ended. */
-function isGone(error: unknown): boolean {
-  const isAnswer = error instanceof TransferError || error instanceof Problem;
-  return isAnswer && [403, 404, 409].includes(error.status);
-}
-
-function reason(error: unknown): string {
-  if (error instanceof Unreadable) return error.message || text.upload.unreadable;
-  if (error instanceof TransferError) {
-    return error.status === 0 ? text.upload.network : text.upload.rejected(error.status);
-  }
-  return explain(error);
-}
