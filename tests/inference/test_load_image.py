@@ -1,4 +1,4 @@
-"""Every format, orientation and depth decodes right; everything else is an ImageError."""
+"""Every format and depth decodes right; everything else is an ImageError."""
 
 from __future__ import annotations
 
@@ -11,35 +11,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pillow_heif
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import IMAGE_SUFFIXES, ImageLimits, load_image, load_photo
+from tests.inference.pictures import encode, error_of, smooth
 
 WHITE = 255
-
-
-def smooth(height: int = 60, width: int = 96, seed: int = 0) -> np.ndarray:
-    """A picture that lossy formats keep: no detail, no symmetry."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def encode(image: np.ndarray | Image.Image, kind: str, **options) -> bytes:
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    if kind == "HEIF":
-        pillow_heif.register_heif_opener()
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def error_of(a: np.ndarray, b: np.ndarray) -> float:
-    assert a.shape == b.shape
-    return float(np.abs(a.astype(int) - b.astype(int)).mean())
 
 
 LOSSLESS = [
@@ -153,87 +132,6 @@ def test_first_frame_of_several(kind: str) -> None:
 
 
 # What the Exif standard says row 0 and column 0 of the stored image show.
-ORIENT = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, 1),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a, -1),
-}
-
-
-def oriented(image: np.ndarray, orientation: int, kind: str, **options) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = Image.fromarray(np.ascontiguousarray(ORIENT[orientation](image)))
-    return encode(stored, kind, exif=exif.tobytes(), **options)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-def test_orientation_is_undone(orientation: int, kind: str) -> None:
-    image = smooth()
-    options = {"lossless": True} if kind == "WEBP" else {}
-    np.testing.assert_array_equal(load_image(oriented(image, orientation, kind, **options)), image)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("max_side", [None, 24])
-def test_orientation_of_jpeg_at_every_scale(
-    orientation: int, progressive: bool, max_side: int | None
-) -> None:
-    image = smooth()
-    data = oriented(image, orientation, "JPEG", quality=95, progressive=progressive)
-    photo = load_photo(data, max_side=max_side)
-    expected = image
-    if max_side is not None:
-        expected = cv2.resize(image, (24, 15), interpolation=cv2.INTER_AREA)
-    assert error_of(photo.pixels, expected) < 4
-    assert (photo.width, photo.height, photo.format) == (96, 60, "JPEG")
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_orientation_is_not_taken_from_xmp(kind: str) -> None:
-    xmp = (
-        b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
-        b"</rdf:RDF></x:xmpmeta>"
-    )
-    if kind == "PNG":
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        data = encode(smooth(), kind, pnginfo=text)
-    elif kind == "TIFF":
-        data = encode(smooth(), kind, tiffinfo={700: xmp})
-    else:
-        data = encode(smooth(), kind, xmp=xmp)
-    with Image.open(io.BytesIO(data)) as opened:
-        assert opened.getexif()[0x0112] == 6  # so that there is something to pass over
-    assert load_image(data).shape == smooth().shape
-    assert load_photo(data).width == 96
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_heic_is_turned_once(orientation: int) -> None:
-    image = smooth()
-    loaded = load_image(oriented(image, orientation, "HEIF", quality=95))
-    assert error_of(loaded, image) < 6
-
-
-def test_damaged_or_absurd_exif_does_not_lose_the_photo() -> None:
-    image = smooth()
-    for exif in (b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM", b"Exif\0\0" + b"\xff" * 40):
-        assert load_image(encode(image, "JPEG", exif=exif)).shape == image.shape
-    exif = Image.Exif()
-    exif[0x0112] = 77
-    assert load_image(encode(image, "JPEG", exif=exif.tobytes())).shape == image.shape
-
-
 @pytest.mark.parametrize("max_side", [1, 10, 47, 48, 95, 96, 500])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "CMYK"])
 def test_max_side_reduces_and_never_enlarges(max_side: int, kind: str) -> None:
