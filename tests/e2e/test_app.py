@@ -94,6 +94,12 @@ def _look_at_a_photo(page: Page) -> None:
     expect(viewer.get_by_role("button", name=re.compile("^Face of"))).to_have_count(0)
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
+    grid.get_by_role("button").first.press("Enter")
+    page.reload()
+    expect(viewer).to_be_visible()
+    page.go_back()
+    expect(viewer).to_be_hidden()
+    expect(grid.locator("img").first).to_be_visible()
 
 
 def _decide(page: Page, album: Album) -> int:

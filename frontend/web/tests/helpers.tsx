@@ -36,12 +36,14 @@ export function serve(answer: Answer): Call[] {
 }
 
 export function show(element: ReactElement) {
-  return render(
-    <QueryClientProvider client={newQueryClient()}>
+  const client = newQueryClient();
+  const shown = render(
+    <QueryClientProvider client={client}>
       {element}
       <Toasts />
     </QueryClientProvider>,
   );
+  return { ...shown, client };
 }
 
 let made = 0;

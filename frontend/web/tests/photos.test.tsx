@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cluster, Photo } from "@/api/types";
 import { Lightbox } from "@/photos/Lightbox";
 import { PhotoGrid } from "@/photos/PhotoGrid";
+import { DuplicatesTab } from "@/screens/album/duplicates/DuplicatesTab";
 import { PersonPage } from "@/screens/album/person/PersonPage";
+import { PersonPhotos } from "@/screens/album/person/PersonPhotos";
 import { PhotosTab } from "@/screens/album/photos/PhotosTab";
 import { text } from "@/text/en";
 import { clearToasts } from "@/ui/toast";
@@ -102,6 +104,71 @@ describe("PhotoGrid", () => {
   });
 });
 
+describe("a photo in full", () => {
+  const list = (...ids: string[]) => ids.map((id) => photo({ id, filename: `${id}.jpg` }));
+  const viewer = () => screen.queryByRole("dialog");
+  const open = async (name: string) => {
+    const { client } = show(<PhotosTab addButtons={null} albumId="A" total={2} />);
+    await userEvent.click(await screen.findByRole("button", { name }));
+    return { client, dialog: await screen.findByRole("dialog") };
+  };
+  beforeEach(() => window.history.pushState(null, "", "/album/?id=A"));
+
+  it("is closed by going back, which stays in the album", async () => {
+    serve(() => ({ body: { photos: list("P1", "P2"), cursor: null } }));
+    await open("P1.jpg");
+    await userEvent.keyboard("{ArrowRight}");
+    expect(window.location.search).toBe("?id=A&photo=P2");
+    act(() => window.history.back());
+    await waitFor(() => expect(viewer()).toBeNull());
+    expect(window.location.search).toBe("?id=A");
+  });
+
+  it("leaves nothing to go back to when it is closed", async () => {
+    serve(() => ({ body: { photos: list("P1", "P2"), cursor: null } }));
+    await open("P1.jpg");
+    await userEvent.keyboard("{Escape}");
+    await waitFor(() => expect(viewer()).toBeNull());
+    expect(window.location.search).toBe("?id=A");
+    expect(window.history.state).toBeNull();
+  });
+
+  it("opens by its address, which stays in the album when it is closed", async () => {
+    window.history.pushState(null, "", "/album/?id=A&photo=P2");
+    serve(() => ({ body: { photos: list("P1", "P2"), cursor: null } }));
+    show(<PhotosTab addButtons={null} albumId="A" total={2} />);
+    expect(await screen.findByRole("dialog")).toHaveAccessibleName(text.lightbox.label("P2.jpg", 2, 2));
+    await userEvent.keyboard("{Escape}");
+    await waitFor(() => expect(viewer()).toBeNull());
+    expect(window.location.search).toBe("?id=A");
+  });
+
+  it("stays the one that was opened when another comes before it", async () => {
+    let photos = list("P1", "P2");
+    serve(() => ({ body: { photos, cursor: null } }));
+    const { client, dialog } = await open("P2.jpg");
+    photos = list("P0", "P1", "P2");
+    await act(() => client.invalidateQueries());
+    await waitFor(() => expect(dialog).toHaveAccessibleName(text.lightbox.label("P2.jpg", 3, 3)));
+  });
+
+  it("reads on near the end of what is here, in the photos of a person too", async () => {
+    const calls = serve((call, query) => {
+      if (!call.path.endsWith("/photos")) return { body: { clusters: [], cursor: null } };
+      return query.get("cursor")
+        ? { body: { photos: list("P9"), cursor: null } }
+        : { body: { photos: list("P1", "P2"), cursor: "2" } };
+    });
+    show(<PersonPhotos albumId="A" cluster="C" total={3} />);
+    await userEvent.click(await screen.findByRole("button", { name: "P2.jpg" }));
+    await userEvent.keyboard("{ArrowRight}");
+    await waitFor(() =>
+      expect(screen.getByRole("dialog")).toHaveAccessibleName(text.lightbox.label("P9.jpg", 3, 3)),
+    );
+    expect(calls.filter((call) => call.path.endsWith("/photos"))).toHaveLength(2);
+  });
+});
+
 describe("the next page", () => {
   const tooMany = { status: 429, body: { title: "Too many requests" } };
   const pages = (answer: (asked: number) => { status?: number; body: unknown }) => {
@@ -135,6 +202,21 @@ describe("the next page", () => {
     await act(() => sleep(1_500));
     expect(calls).toHaveLength(2);
     expect(await screen.findByRole("button", { name: "2.jpg" })).toBeInTheDocument();
+  });
+
+  it("that was asked for by hand says why it could not be read", async () => {
+    const keep = photo({ id: "K", filename: "keep.jpg" });
+    let asked = 0;
+    serve((_, query) => {
+      if (query.get("cursor") && (asked += 1) === 1) return tooMany;
+      return { body: { groups: [{ keep, drop: [] }], cursor: query.get("cursor") ? null : "2" } };
+    });
+    show(<DuplicatesTab albumId="A" />);
+    await userEvent.click(await screen.findByRole("button", { name: text.common.more }));
+    expect(await screen.findByRole("alert", {}, { timeout: 5_000 })).toBeInTheDocument();
+    await userEvent.click(screen.getByRole("button", { name: text.common.retry }));
+    await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
+    expect(screen.queryByRole("button", { name: text.common.more })).toBeNull();
   });
 
   it("of faces is not asked for again and again either", async () => {

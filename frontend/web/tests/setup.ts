@@ -1,6 +1,7 @@
 import "@testing-library/jest-dom/vitest";
 import "fake-indexeddb/auto";
 import { cleanup } from "@testing-library/react";
+import { useSyncExternalStore } from "react";
 import { afterEach, vi } from "vitest";
 
 // What jsdom lacks and every browser has.
@@ -13,10 +14,26 @@ vi.stubGlobal("ResizeObserver", Observer);
 vi.stubGlobal("IntersectionObserver", Observer);
 vi.stubGlobal("scrollTo", () => undefined);
 
+// As Next does, the address is a state: screens follow when the history is written to or gone back in.
+const moved = new EventTarget();
+for (const method of ["pushState", "replaceState"] as const) {
+  const write = window.history[method].bind(window.history);
+  window.history[method] = (...entry) => {
+    write(...entry);
+    moved.dispatchEvent(new Event("popstate"));
+  };
+}
+window.addEventListener("popstate", () => moved.dispatchEvent(new Event("popstate")));
+function subscribe(tell: () => void) {
+  moved.addEventListener("popstate", tell);
+  return () => moved.removeEventListener("popstate", tell);
+}
+
 const router = { push: vi.fn(), replace: vi.fn() };
 vi.mock("next/navigation", () => ({
   useRouter: () => router,
-  useSearchParams: () => new URLSearchParams(window.location.search),
+  useSearchParams: () =>
+    new URLSearchParams(useSyncExternalStore(subscribe, () => window.location.search)),
 }));
 
 afterEach(() => {

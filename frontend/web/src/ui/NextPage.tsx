@@ -6,8 +6,9 @@ import { Button } from "./Button";
 import styles from "./NextPage.module.css";
 
 /** What a query of pages tells, as far as it matters here. */
-interface Pages {
+export interface Pages {
   readonly error: unknown;
+  readonly hasNextPage: boolean;
   readonly isFetching: boolean;
   readonly isFetchingNextPage: boolean;
   readonly isFetchNextPageError: boolean;
@@ -34,5 +35,16 @@ export function NextPageFailure({ query }: { query: Pages }) {
         {text.common.retry}
       </Button>
     </div>
+  );
+}
+
+/** The button under a list that reads on only when asked; why, where that failed. */
+export function MoreButton({ query }: { query: Pages }) {
+  if (query.isFetchNextPageError) return <NextPageFailure query={query} />;
+  if (!query.hasNextPage) return null;
+  return (
+    <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
+      {text.common.more}
+    </Button>
   );
 }

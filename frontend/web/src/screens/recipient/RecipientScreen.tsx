@@ -7,6 +7,7 @@ import { explain, isStatus } from "@/api/problem";
 import { useShared, useUnlock } from "@/api/recipient";
 import type { SharedPhoto } from "@/api/types";
 import { PhotoGrid, type GridPhoto } from "@/photos/PhotoGrid";
+import { useOpenPhoto } from "@/photos/useOpenPhoto";
 import { Frame } from "@/shell/Shell";
 import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
@@ -44,7 +45,7 @@ function Shared({ id }: { id: string }) {
   const query = useShared(id);
   const photos = useMemo(() => query.data?.pages.flatMap((page) => page.photos) ?? [], [query.data]);
   const cells = useMemo(() => photos.map(gridPhoto), [photos]);
-  const [open, setOpen] = useState<number | null>(null);
+  const opened = useOpenPhoto(photos, query);
   const share = query.data?.pages[0];
 
   if (query.isPending) return <Skeleton shape="photos" />;
@@ -95,20 +96,17 @@ function Shared({ id }: { id: string }) {
           hasMore={query.hasNextPage}
           label={text.photos.grid}
           onMore={() => readOn(query)}
-          onOpen={setOpen}
+          onOpen={opened.open}
           photos={cells}
           total={share.count}
         />
       )}
       <NextPageFailure query={query} />
-      {open !== null && photos[open] && (
+      {opened.index !== null && (
         <SharedLightbox
-          index={open}
-          onClose={() => setOpen(null)}
-          onIndex={(index) => {
-            setOpen(index);
-            if (index >= photos.length - 3 && query.hasNextPage) readOn(query);
-          }}
+          index={opened.index}
+          onClose={opened.close}
+          onIndex={opened.show}
           photos={photos}
           total={share.count}
         />

@@ -9,6 +9,7 @@ import { bytes, text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Dialog";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
+import { MoreButton } from "@/ui/NextPage";
 import { toastDone, toastFailed } from "@/ui/toast";
 import styles from "./DuplicatesTab.module.css";
 
@@ -26,11 +27,7 @@ export function DuplicatesTab({ albumId }: { albumId: string }) {
           <Group albumId={albumId} group={group} key={group.keep.id} />
         ))}
       </ul>
-      {query.hasNextPage && (
-        <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-          {text.common.more}
-        </Button>
-      )}
+      <MoreButton query={query} />
     </>
   );
 }

@@ -7,6 +7,7 @@ import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { Empty, Failure, Skeleton } from "@/ui/Empty";
+import { MoreButton } from "@/ui/NextPage";
 import { toastDone, toastFailed } from "@/ui/toast";
 import styles from "./PeopleTab.module.css";
 
@@ -103,11 +104,7 @@ export function HistoryDialog({ albumId, onClose }: { albumId: string; onClose: 
           );
         })}
       </ul>
-      {query.hasNextPage && (
-        <Button isPending={query.isFetchingNextPage} onPress={() => void query.fetchNextPage()}>
-          {text.common.more}
-        </Button>
-      )}
+      <MoreButton query={query} />
     </Dialog>
   );
 }

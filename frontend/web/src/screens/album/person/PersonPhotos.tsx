@@ -1,9 +1,10 @@
 "use client";
 
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { usePhotos } from "@/api/photos";
 import { Lightbox } from "@/photos/Lightbox";
 import { PhotoGrid } from "@/photos/PhotoGrid";
+import { useOpenPhoto } from "@/photos/useOpenPhoto";
 import { text } from "@/text/en";
 import { Failure, Skeleton } from "@/ui/Empty";
 import { NextPageFailure, readOn } from "@/ui/NextPage";
@@ -14,7 +15,7 @@ export function PersonPhotos(props: { albumId: string; cluster: string; total: n
   const query = usePhotos(props.albumId, props.cluster);
   const photos = useMemo(() => query.data?.pages.flatMap((page) => page.photos) ?? [], [query.data]);
   const cells = useMemo(() => photos.map(gridPhoto), [photos]);
-  const [open, setOpen] = useState<number | null>(null);
+  const opened = useOpenPhoto(photos, query);
   if (query.isPending) return <Skeleton shape="photos" />;
   if (query.isLoadingError) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   return (
@@ -23,16 +24,16 @@ export function PersonPhotos(props: { albumId: string; cluster: string; total: n
         hasMore={query.hasNextPage}
         label={text.photos.grid}
         onMore={() => readOn(query)}
-        onOpen={setOpen}
+        onOpen={opened.open}
         photos={cells}
       />
       <NextPageFailure query={query} />
-      {open !== null && photos[open] && (
+      {opened.index !== null && (
         <Lightbox
           albumId={props.albumId}
-          index={open}
-          onClose={() => setOpen(null)}
-          onIndex={setOpen}
+          index={opened.index}
+          onClose={opened.close}
+          onIndex={opened.show}
           photos={photos}
           total={Math.max(props.total, photos.length)}
         />

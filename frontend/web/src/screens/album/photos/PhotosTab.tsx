@@ -5,6 +5,7 @@ import { useDeletePhotos, usePhotos } from "@/api/photos";
 import type { Photo } from "@/api/types";
 import { Lightbox } from "@/photos/Lightbox";
 import { PhotoGrid, type GridPhoto } from "@/photos/PhotoGrid";
+import { useOpenPhoto } from "@/photos/useOpenPhoto";
 import { SelectionBar } from "@/ui/SelectionBar";
 import { text } from "@/text/en";
 import { Button } from "@/ui/Button";
@@ -40,7 +41,7 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
   const query = usePhotos(albumId);
   const photos = useMemo(() => query.data?.pages.flatMap((page) => page.photos) ?? [], [query.data]);
   const cells = useMemo(() => photos.map(gridPhoto), [photos]);
-  const [open, setOpen] = useState<number | null>(null);
+  const opened = useOpenPhoto(photos, query);
   const [selected, setSelected] = useState<ReadonlySet<string> | null>(null);
   const [isAsking, setAsking] = useState(false);
   const remove = useDeletePhotos(albumId);
@@ -75,7 +76,7 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
         hasMore={query.hasNextPage}
         label={text.photos.grid}
         onMore={() => readOn(query)}
-        onOpen={setOpen}
+        onOpen={opened.open}
         onSelect={toggle}
         photos={cells}
         selected={selected}
@@ -113,15 +114,12 @@ export function PhotosTab({ albumId, total, addButtons }: PhotosTabProps) {
         }
         title={text.photos.deleteTitle(selected?.size ?? 0)}
       />
-      {open !== null && photos[open] && (
+      {opened.index !== null && (
         <Lightbox
           albumId={albumId}
-          index={open}
-          onClose={() => setOpen(null)}
-          onIndex={(index) => {
-            setOpen(index);
-            if (index >= photos.length - 3 && query.hasNextPage) readOn(query);
-          }}
+          index={opened.index}
+          onClose={opened.close}
+          onIndex={opened.show}
           photos={photos}
           total={Math.max(total, photos.length)}
         />
