@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from api.domain.models import Exif
-from faceflow_ml.inference.images import READERS, ImageFormat
+from faceflow_ml.inference.images import READERS, ImageFormat, exif_orientation
 
-_MAKE, _MODEL, _ORIENTATION, _DATE_TIME = 0x010F, 0x0110, 0x0112, 0x0132
+_MAKE, _MODEL, _DATE_TIME = 0x010F, 0x0110, 0x0132
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _ORIGINAL, _DIGITIZED = 0x9003, 0x9004
 _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
@@ -27,25 +27,30 @@ def read_exif(data: bytes, kind: ImageFormat) -> Exif:
     """
     try:
         with READERS[kind](io.BytesIO(data)) as image:
+            orientation = exif_orientation(image)
             tags = image.getexif()
             if not tags:
                 return Exif()
             detail = tags.get_ifd(_EXIF_IFD)
             place = tags.get_ifd(_GPS_IFD)
-            return _exif(dict(tags), dict(detail), dict(place))
+            return _exif(dict(tags), dict(detail), dict(place), orientation)
     except Exception:  # noqa: BLE001 - damaged metadata raises anything, and spoils no photo
         return Exif()
 
 
-def _exif(tags: Mapping[int, Any], detail: Mapping[int, Any], place: Mapping[int, Any]) -> Exif:
+def _exif(
+    tags: Mapping[int, Any],
+    detail: Mapping[int, Any],
+    place: Mapping[int, Any],
+    orientation: int,
+) -> Exif:
     times = (detail.get(_ORIGINAL), detail.get(_DIGITIZED), tags.get(_DATE_TIME))
-    orientation = tags.get(_ORIENTATION, 1)
     latitude = _degrees(place.get(_LATITUDE), place.get(_LATITUDE_REF), "S", 90)
     longitude = _degrees(place.get(_LONGITUDE), place.get(_LONGITUDE_REF), "W", 180)
     known = latitude is not None and longitude is not None
     return Exif(
         taken_at=next((found for found in map(_time, times) if found is not None), None),
-        orientation=orientation if orientation in range(1, 9) else 1,
+        orientation=orientation,
         camera=_camera(_text(tags.get(_MAKE)), _text(tags.get(_MODEL))),
         latitude=latitude if known else None,
         longitude=longitude if known else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from typing import Any
 
@@ -26,6 +27,20 @@ def with_tags(tags: dict[int, Any], gps: dict[int, Any] | None = None) -> bytes:
 def test_no_metadata() -> None:
     assert read_exif(photo_bytes(1), "JPEG") == Exif()
     assert read_exif(b"\xff\xd8\xff nothing", "JPEG") == Exif()
+
+
+def test_orientation_is_that_of_the_pixels() -> None:
+    assert read_exif(with_tags({0x0112: 6, 0x0110: "Camera"}), "JPEG").orientation == 6
+    assert read_exif(with_tags({0x0112: 77, 0x0110: "Camera"}), "JPEG").orientation == 1
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    data = photo_bytes(1, xmp=xmp)
+    assert Image.open(io.BytesIO(data)).getexif()[0x0112] == 6  # Pillow's own reading
+    assert read_exif(data, "JPEG").orientation == 1  # as the photo is decoded
 
 
 @pytest.mark.parametrize(
