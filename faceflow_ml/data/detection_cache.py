@@ -1,20 +1,15 @@
 """Decoded photos in one memory-mapped file, so that training spends no time decoding.
 
 A cache is a folder named by the fingerprint of its samples: ``images.bin`` (the pixels of every
-photo, one after another) and ``index.npz`` (where each photo lies, and its faces). It is built in
-a temporary folder and renamed when complete, under a lock: a killed build leaves nothing that
-looks like a cache, and processes that start together build it once.
+photo, one after another) and ``index.npz`` (where each photo lies, and its faces).
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from zipfile import BadZipFile
@@ -22,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.data.cache_folder import build_once
 from faceflow_ml.data.detection_geometry import shrink
 from faceflow_ml.data.fingerprint import sample_entry
 from faceflow_ml.data.records import DetectionSample, Faces, ImageArray, Photo
@@ -109,15 +105,9 @@ def open_detection_cache(
     if max_side < 1 or threads < 1:
         raise ValueError(f"max_side and threads must be positive, got {max_side} and {threads}")
     folder = Path(root) / f"detection-{_key(samples, max_side)}"
-    try:
-        with _locked(folder.with_suffix(".lock")):
-            try:
-                return DetectionCache(folder)
-            except FaceFlowError:
-                _build(samples, folder, max_side, threads)
-    except OSError as error:
-        raise FaceFlowError(f"{folder}: cannot write the photo cache: {error}") from error
-    return DetectionCache(folder)
+    return build_once(
+        folder, DetectionCache, lambda empty: _build(samples, empty, max_side, threads)
+    )
 
 
 def _key(samples: Sequence[DetectionSample], max_side: int) -> str:
@@ -134,38 +124,22 @@ def _build(samples: Sequence[DetectionSample], folder: Path, max_side: int, thre
 
     shapes: list[tuple[int, ...]] = []
     faces: list[Faces] = []
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        with (partial / _PIXELS).open("wb") as stream, ThreadPoolExecutor(threads) as pool:
-            # In slices: `map` would decode far ahead of the disk and fill memory.
-            for start in range(0, len(samples), 64):
-                for photo in pool.map(load, samples[start : start + 64]):
-                    stream.write(np.ascontiguousarray(photo.image).data)
-                    shapes.append(photo.image.shape[:2])
-                    faces.append(photo.faces)
-            stream.flush()
-            os.fsync(stream.fileno())
-        joined = Faces.concatenate(faces)
-        np.savez(
-            partial / _INDEX,
-            shapes=np.array(shapes, np.int64),
-            first_face=np.cumsum([0] + [len(f) for f in faces], dtype=np.int64),
-            boxes=joined.boxes,
-            landmarks=joined.landmarks,
-            ignore=joined.ignore,
-            names=np.array([s.name for s in samples], np.str_),
-        )
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    with (folder / _PIXELS).open("wb") as stream, ThreadPoolExecutor(threads) as pool:
+        # In slices: `map` would decode far ahead of the disk and fill memory.
+        for start in range(0, len(samples), 64):
+            for photo in pool.map(load, samples[start : start + 64]):
+                stream.write(np.ascontiguousarray(photo.image).data)
+                shapes.append(photo.image.shape[:2])
+                faces.append(photo.faces)
+        stream.flush()
+        os.fsync(stream.fileno())
+    joined = Faces.concatenate(faces)
+    np.savez(
+        folder / _INDEX,
+        shapes=np.array(shapes, np.int64),
+        first_face=np.cumsum([0] + [len(f) for f in faces], dtype=np.int64),
+        boxes=joined.boxes,
+        landmarks=joined.landmarks,
+        ignore=joined.ignore,
+        names=np.array([s.name for s in samples], np.str_),
+    )

@@ -1,15 +1,12 @@
 """Aligned faces with identities, decoded once into a memory map, and the dataset that trains on it.
 
 A cache is a folder named by the fingerprint of its samples, and by the aligner that placed them, if
-one did: ``images.npy`` (n, 112, 112, 3) uint8 and ``index.npz``. It is built under a temporary name
-and renamed when complete.
+one did: ``images.npy`` (n, 112, 112, 3) uint8 and ``index.npz``.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from faceflow_ml.data.cache_folder import build_once
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.fingerprint import fingerprint_samples
 from faceflow_ml.data.records import IdentitySample
@@ -81,26 +79,13 @@ def build_identity_cache(
             evenly placed in training as behind a detector that has this aligner.
 
     Raises:
-        FaceFlowError: there are no samples, or one cannot be decoded.
+        FaceFlowError: there are no samples, one cannot be decoded, or the cache cannot be written.
     """
     if not samples:
         raise FaceFlowError("there are no faces to train on")
     placed = "" if aligner is None else f"-{aligner.contract_id}"
     folder = root / f"identities-{fingerprint_samples(samples)}{placed}"
-    if folder.is_dir():
-        return IdentityCache(folder)
-    root.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".tmp-identities-", dir=root))
-    try:
-        _decode_into(temporary, samples, aligner)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process may have finished first; its cache is ours
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return IdentityCache(folder)
+    return build_once(folder, IdentityCache, lambda empty: _decode_into(empty, samples, aligner))
 
 
 def face_pixels(sample: IdentitySample) -> NDArray[np.uint8]:

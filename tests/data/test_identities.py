@@ -96,6 +96,7 @@ def test_damaged_cache_is_an_error_of_ours(tmp_path: Path, content: bytes) -> No
     (cache.folder / "index.npz").write_bytes(content)
     with pytest.raises(FaceFlowError, match="no complete face cache"):
         IdentityCache(cache.folder)
+    assert len(build_identity_cache(_samples(), tmp_path)) == 12
 
 
 def test_no_faces_is_an_error(tmp_path: Path) -> None:
