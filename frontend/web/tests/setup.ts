@@ -16,17 +16,20 @@ vi.stubGlobal("scrollTo", () => undefined);
 
 // As Next does, the address is a state: screens follow when the history is written to or gone back in.
 const moved = new EventTarget();
-for (const method of ["pushState", "replaceState"] as const) {
-  const write = window.history[method].bind(window.history);
-  window.history[method] = (...entry) => {
-    write(...entry);
-    moved.dispatchEvent(new Event("popstate"));
-  };
+const tell = () => moved.dispatchEvent(new Event("moved"));
+if (typeof window !== "undefined") {
+  for (const method of ["pushState", "replaceState"] as const) {
+    const write = window.history[method].bind(window.history);
+    window.history[method] = (...entry) => {
+      write(...entry);
+      tell();
+    };
+  }
+  window.addEventListener("popstate", tell);
 }
-window.addEventListener("popstate", () => moved.dispatchEvent(new Event("popstate")));
-function subscribe(tell: () => void) {
-  moved.addEventListener("popstate", tell);
-  return () => moved.removeEventListener("popstate", tell);
+function subscribe(listener: () => void) {
+  moved.addEventListener("moved", listener);
+  return () => moved.removeEventListener("moved", listener);
 }
 
 const router = { push: vi.fn(), replace: vi.fn() };
