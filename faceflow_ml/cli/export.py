@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Checkpoint = Annotated[
-    Path,
+Checkpoints = Annotated[
+    list[Path],
     typer.Option(
         "--checkpoint",
         metavar="FILE",
-        help="A checkpoint of faceflow-ml train, or exported ONNX (fp32, fp16) to convert.",
+        help="A checkpoint of faceflow-ml train, or exported ONNX (fp32, fp16) to convert; of "
+        "several, by more of this option, the weights are averaged.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
@@ -42,7 +43,7 @@ Data = Annotated[
     epilog="Example: faceflow-ml export detector --checkpoint runs/detector/best.ckpt --out weights"
 )
 def detector(
-    checkpoint: Checkpoint,
+    checkpoints: Checkpoints,
     out: Out,
     name: Name = None,
     precision: PrecisionOption = "fp32",
@@ -50,14 +51,14 @@ def detector(
     as_json: Json = False,
 ) -> None:
     """Export a face detector, and compare it with PyTorch."""
-    _export("detector", checkpoint, out, name, precision, data, as_json)
+    _export("detector", checkpoints, out, name, precision, data, as_json)
 
 
 @app.command(
     epilog="Example: faceflow-ml export embedder --checkpoint runs/embedder/best.ckpt --out weights"
 )
 def embedder(
-    checkpoint: Checkpoint,
+    checkpoints: Checkpoints,
     out: Out,
     name: Name = None,
     precision: PrecisionOption = "fp32",
@@ -65,14 +66,14 @@ def embedder(
     as_json: Json = False,
 ) -> None:
     """Export a face embedder, and compare it with PyTorch."""
-    _export("embedder", checkpoint, out, name, precision, data, as_json)
+    _export("embedder", checkpoints, out, name, precision, data, as_json)
 
 
 @app.command(
     epilog="Example: faceflow-ml export refiner --checkpoint runs/refiner/best.ckpt --out weights"
 )
 def refiner(
-    checkpoint: Checkpoint,
+    checkpoints: Checkpoints,
     out: Out,
     name: Name = None,
     precision: PrecisionOption = "fp32",
@@ -83,14 +84,14 @@ def refiner(
 
     A detector that is exported into the same folder after it uses it.
     """
-    _export("refiner", checkpoint, out, name, precision, data, as_json)
+    _export("refiner", checkpoints, out, name, precision, data, as_json)
 
 
 @app.command(
     epilog="Example: faceflow-ml export aligner --checkpoint runs/aligner/best.ckpt --out weights"
 )
 def aligner(
-    checkpoint: Checkpoint,
+    checkpoints: Checkpoints,
     out: Out,
     name: Name = None,
     precision: PrecisionOption = "fp32",
@@ -98,12 +99,12 @@ def aligner(
     as_json: Json = False,
 ) -> None:
     """Export a face aligner, and compare it with PyTorch."""
-    _export("aligner", checkpoint, out, name, precision, data, as_json)
+    _export("aligner", checkpoints, out, name, precision, data, as_json)
 
 
 def _export(
     kind: Kind,
-    checkpoint: Path,
+    checkpoints: list[Path],
     out: Path,
     name: str | None,
     precision: Precision,
@@ -112,7 +113,10 @@ def _export(
 ) -> None:
     from faceflow_ml.export.export import export_model
 
-    result = export_model(kind, checkpoint, out, name=name, precision=precision, data=data)
+    first, *others = checkpoints
+    result = export_model(
+        kind, first, out, name=name, precision=precision, data=data, averaged_with=others
+    )
     if as_json:
         emit_json(result)
         return

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def export_model(
     precision: Precision = "fp32",
     data: Path | None = None,
     preprocessing: dict[str, JsonValue] | None = None,
+    averaged_with: Sequence[Path] = (),
 ) -> ExportResult:
     """Export a checkpoint to ``out/<name>.onnx`` and ``out/<name>.ts``.
 
@@ -99,6 +101,7 @@ def export_model(
             pixels, which int8 refuses.
         preprocessing: settings that differ from the default, part of the contract. A detector
             uses the default refiner and aligner, if they name no others.
+        averaged_with: more checkpoints, whose weights are averaged with these; see `load_graph`.
 
     Raises:
         ConfigError: int8 without data, or a name that is no file name.
@@ -111,7 +114,7 @@ def export_model(
         )
     if precision == "int8" and data is None:
         raise ConfigError("int8 needs --data: photos that show the range of the activations")
-    graph, config = load_graph(kind, checkpoint)
+    graph, config = load_graph(kind, checkpoint, averaged_with)
     name = name or str(config["model"]["name"])
     batches = _photos(kind, data)
     out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +133,7 @@ def export_model(
             for companion, contract_id in default_companions(out).items():
                 settings[companion] = contract_id
         settings |= preprocessing or {}
-        entry = _entry(file, config, precision, settings)
+        entry = _entry(file, config, 1 + len(averaged_with), precision, settings)
         size = file.stat().st_size
         manifest = work / "manifest"
         atomic_write_text(
@@ -202,6 +205,7 @@ def _pad(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _entry(
     file: Path,
     config: dict[str, Any],
+    checkpoints: int,
     precision: Precision,
     preprocessing: dict[str, JsonValue],
 ) -> ModelEntry:
@@ -212,7 +216,7 @@ def _entry(
         architecture=config["model"]["name"],
         contract_id=compute_contract_id(digest, preprocessing),
         preprocessing=preprocessing,
-        training={"config": config, "precision": precision},
+        training={"config": config, "checkpoints": checkpoints, "precision": precision},
     )
 
 

@@ -6,6 +6,7 @@ its own idea of normalisation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,20 +102,44 @@ class RefinerGraph(nn.Module):
         return (self.model(images.permute(0, 3, 1, 2).float()),)
 
 
-def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_graph(
+    kind: Kind, checkpoint: Path, averaged_with: Sequence[Path] = ()
+) -> tuple[nn.Module, dict[str, Any]]:
     """Build the graph of a checkpoint with its averaged weights, ready for inference.
 
     Args:
         kind: "detector", "refiner", "aligner" or "embedder".
         checkpoint: of `faceflow-ml train`, or exported ONNX in single or half precision with its
             manifest beside it.
+        averaged_with: checkpoints of the same training, gone on with, or of others from the same
+            start: the model has the mean of all their weights (model soups, Wortsman et al. 2022).
 
     Returns:
-        The module in evaluation mode, and the training configuration.
+        The module in evaluation mode, and the training configuration of ``checkpoint``.
 
     Raises:
-        FaceFlowError: the file is no checkpoint, or one of another kind of model.
+        FaceFlowError: a file is no checkpoint, or one of another kind or architecture of model.
     """
+    model, config = _load_model(kind, checkpoint)
+    if averaged_with:
+        others = [_load_model(kind, other) for other in averaged_with]
+        for file, (_, other) in zip(averaged_with, others, strict=True):
+            if other["model"]["name"] != config["model"]["name"]:
+                raise FaceFlowError(
+                    f"{file} is another model than {checkpoint}: their weights have no mean"
+                )
+        _average(model, [other for other, _ in others])
+    return _graph(kind, model), config
+
+
+def _average(model: nn.Module, others: Sequence[nn.Module]) -> None:
+    states = [other.state_dict() for other in others]
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():  # counters are not averaged
+            value.copy_(torch.stack([value, *(state[name] for state in states)]).mean(dim=0))
+
+
+def _load_model(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     if checkpoint.suffix == ".onnx":
         return _load_exported(kind, checkpoint)
     content = load_checkpoint(checkpoint)
@@ -135,7 +160,7 @@ def load_graph(kind: Kind, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]
             f"{checkpoint} was trained at {options['input_size']} px: only embedders trained "
             "at 112 px, the size of aligned faces, are exported"
         )
-    return _graph(kind, model), config
+    return model, config
 
 
 def _load_exported(kind: Kind, file: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -145,7 +170,7 @@ def _load_exported(kind: Kind, file: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise FaceFlowError(f"{file}: {MANIFEST_NAME} beside it lists no such {kind}")
     model = create_model(kind, entry.architecture)
     load_onnx_weights(model, file, [example_images(kind).permute(0, 3, 1, 2).float()])
-    return _graph(kind, model), cast(dict[str, Any], entry.training["config"])
+    return model, cast(dict[str, Any], entry.training["config"])
 
 
 def _graph(kind: Kind, model: nn.Module) -> nn.Module:

@@ -291,6 +291,33 @@ def test_a_checkpoint_of_the_other_kind_is_refused(detector: Path, tmp_path: Pat
         export_model("embedder", detector, tmp_path / "out")
 
 
+def test_weights_of_several_checkpoints_are_averaged(
+    aligner: Path, aligners: dict[Precision, ExportResult], tmp_path: Path
+) -> None:
+    content = torch.load(aligner)
+    weights = {
+        name: value for name, value in content["state_dict"].items() if value.is_floating_point()
+    }
+    content["state_dict"] |= {name: 3 * value for name, value in weights.items()}
+    other = tmp_path / "other.ckpt"
+    torch.save(content, other)
+    mean, _ = load_graph("aligner", aligner, [other])
+    for name, value in mean.state_dict().items():
+        if name in weights:
+            torch.testing.assert_close(value, 2 * weights[name])
+    # The mean of a model with itself is that model.
+    same = export_model("aligner", aligner, tmp_path / "out", averaged_with=[aligner])
+    assert same.model.read_bytes() == aligners["fp32"].model.read_bytes()
+
+
+def test_other_models_have_no_mean(detector: Path, aligner: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaceFlowError, match="holds a detector"):
+        load_graph("aligner", aligner, [detector])
+    larger = _checkpoint(tmp_path, "detector", "mobilenetv3_fpn_small")
+    with pytest.raises(FaceFlowError, match="no mean"):
+        load_graph("detector", detector, [larger])
+
+
 def test_low_resolution_embedders_are_refused(tmp_path: Path) -> None:
     small = _checkpoint(tmp_path, "embedder", "iresnet_light", input_size=64)
     with pytest.raises(FaceFlowError, match="64 px"):
