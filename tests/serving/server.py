@@ -86,7 +86,8 @@ class Server:
 
     def events(self) -> list[dict[str, Any]]:
         """What was logged: JSON, a line each."""
-        return [json.loads(line) for line in self.log().splitlines()]
+        # Decoders write lines of their own about damaged photos, which are no JSON.
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
 
     def logged(self, request_id: str) -> list[dict[str, Any]]:
         """What was logged of a request; a line follows the answer that it is about."""
