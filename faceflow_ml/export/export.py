@@ -33,14 +33,13 @@ from faceflow_ml.export.formats import (
 from faceflow_ml.export.graphs import example_images, load_graph
 from faceflow_ml.export.parity import Parity, compare
 from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.companions import copy_companions, default_companions
 from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Manifest,
     ModelEntry,
     Weights,
     compute_contract_id,
-    copy_companions,
-    default_companions,
     default_preprocessing,
     read_manifest,
 )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from faceflow_ml.inference import pretrained
+from faceflow_ml.inference import companions
 from faceflow_ml.inference.alignment import (
     ARCFACE_TEMPLATE,
     align_faces,
@@ -53,7 +53,7 @@ class FaceAligner(ViewModel):
     def default(cls, *, threads: int | None = None) -> FaceAligner | None:
         """The aligner that detectors exported here get: of the default weights, or the shipped.
         None: both have none."""
-        weights = pretrained.default_companion("aligner")
+        weights = companions.default_companion("aligner")
         return None if weights is None else cls(weights, threads=threads)
 
     def correct(self, image: ImageArray, landmarks: npt.NDArray[np.floating]) -> FloatArray:

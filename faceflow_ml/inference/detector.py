@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faceflow_ml.errors import WeightsError
-from faceflow_ml.inference import pretrained
+from faceflow_ml.inference import companions, pretrained
 from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.checks import check_count, check_image, check_unit
 from faceflow_ml.inference.nms import blend, nms
@@ -106,11 +106,11 @@ class FaceDetector:
         self._session = open_session(weights.model, _OUTPUTS, threads=threads, device=device)
         on_gpu = "CUDAExecutionProvider" in self._session.providers
         self._batch = _BATCH if on_gpu else min(_BATCH, threads or os.cpu_count() or 1)
-        refiner = pretrained.companion_of("refiner", weights)
+        refiner = companions.companion_of("refiner", weights)
         self._refiner = (
             None if refiner is None else FaceRefiner(refiner, threads=threads, device=device)
         )
-        aligner = pretrained.companion_of("aligner", weights)
+        aligner = companions.companion_of("aligner", weights)
         self._aligner = (
             None if aligner is None else FaceAligner(aligner, threads=threads, device=device)
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -20,13 +20,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
 from faceflow_ml.errors import SettingsError, WeightsError
-from faceflow_ml.files import atomic_write_bytes
 from faceflow_ml.variables import check_variables
 
 Kind = Literal["detector", "refiner", "aligner", "embedder"]
-
-COMPANIONS: tuple[Kind, ...] = ("refiner", "aligner")
-"""Kinds of models that a detector uses: its preprocessing names each by its contract id."""
 
 WEIGHTS_VARIABLE = "FACEFLOW_WEIGHTS"
 """Environment variable: a folder to use in place of the shipped weights."""
@@ -162,10 +158,11 @@ def weights_dir() -> Path:
         raise SettingsError(
             f"{WEIGHTS_VARIABLE} is {chosen!r}; it should be a folder with {MANIFEST_NAME}"
         )
-    return Path(chosen) if chosen else _shipped_dir()
+    return Path(chosen) if chosen else shipped_dir()
 
 
-def _shipped_dir() -> Path:
+def shipped_dir() -> Path:
+    """The weights that come with this version."""
     return Path(str(resources.files("faceflow_ml.weights")))
 
 
@@ -198,92 +195,15 @@ def resolve(kind: Kind, reference: str | os.PathLike[str] | None = None) -> Weig
     Raises WeightsError if there is no such model, or its file is missing or altered.
     """
     if reference is None:
-        return _from_folder(kind, weights_dir(), None)
+        return from_folder(kind, weights_dir(), None)
     text = os.fspath(reference)
     if text.startswith("models:/"):
         return _from_path(kind, _download(text))
     path = Path(text)
     named = not isinstance(reference, os.PathLike) and path.name == text and path.suffix != ".onnx"
     if named and not path.is_dir():
-        return _from_folder(kind, weights_dir(), text)
+        return from_folder(kind, weights_dir(), text)
     return _from_path(kind, path)
-
-
-def default_companions(out: Path) -> dict[Kind, str]:
-    """Contract ids of the models that a detector exported into ``out`` is to use, by kind: of each,
-    the default of that folder, or of the default or the shipped weights; none where all lack one.
-    """
-    found: dict[Kind, str] = {}
-    for kind in COMPANIONS:
-        default = _first_default(kind, (out, weights_dir(), _shipped_dir()))
-        if default is not None:
-            folder, name = default
-            found[kind] = read_manifest(folder).models[kind][name].contract_id
-    return found
-
-
-def default_companion(kind: Kind) -> Weights | None:
-    """The verified model of a kind that `default_companions` names for the default weights."""
-    default = _first_default(kind, (weights_dir(), _shipped_dir()))
-    return None if default is None else _from_folder(kind, *default)
-
-
-def _first_default(kind: Kind, folders: Iterable[Path]) -> tuple[Path, str] | None:
-    """The first folder whose manifest has a default of a kind, and its name."""
-    for folder in folders:
-        if (folder / MANIFEST_NAME).exists():
-            name = read_manifest(folder).default.get(kind)
-            if name is not None:
-                return folder, name
-    return None
-
-
-def find_companion(kind: Kind, weights: Weights) -> tuple[Path, str, ModelEntry] | None:
-    """Folder, name and entry of the model of a kind that a detector's preprocessing asks for:
-    beside the detector, or among the default or the shipped weights. None: it asks for none.
-
-    Raises WeightsError if it is in none of them.
-    """
-    wanted = weights.preprocessing.get(kind)
-    if wanted is None:
-        return None
-    folders = [] if isinstance(weights.model, bytes) else [weights.model.parent]
-    for folder in (*folders, weights_dir(), _shipped_dir()):
-        if not (folder / MANIFEST_NAME).exists():
-            continue
-        for name, entry in read_manifest(folder).models.get(kind, {}).items():
-            if entry.contract_id == wanted:
-                return folder, name, entry
-    raise WeightsError(
-        f"{weights.name} needs the {kind} with contract id {wanted}, which is neither beside it "
-        "nor among the weights of this version of faceflow-ml"
-    )
-
-
-def companion_of(kind: Kind, weights: Weights) -> Weights | None:
-    """The verified weights of what `find_companion` finds."""
-    found = find_companion(kind, weights)
-    return None if found is None else _from_folder(kind, found[0], found[1])
-
-
-def copy_companions(weights: Weights, out: Path) -> dict[Kind, dict[str, ModelEntry]]:
-    """Copy the models that a detector asks for into a folder of weights, so that the detector can
-    be loaded from there whatever other weights there are.
-
-    Returns what the folder's manifest has to list of them, by kind: one of each that is asked for.
-    """
-    listed: dict[Kind, dict[str, ModelEntry]] = {}
-    for kind in COMPANIONS:
-        found = find_companion(kind, weights)
-        if found is None:
-            continue
-        folder, name, entry = found
-        if folder.resolve() != out.resolve():
-            file = f"{kind}-{entry.contract_id}.onnx"
-            atomic_write_bytes(out / file, (folder / entry.file).read_bytes())
-            entry = entry.model_copy(update={"file": file})
-        listed[kind] = {name: entry}
-    return listed
 
 
 def from_bytes(kind: Kind, model: bytes) -> Weights:
@@ -303,7 +223,7 @@ def _from_path(kind: Kind, path: Path) -> Weights:
             else sorted(path.rglob(MANIFEST_NAME))
         )
         if len(manifests) == 1:
-            return _from_folder(kind, manifests[0].parent, None)
+            return from_folder(kind, manifests[0].parent, None)
         # Hidden folders hold what a killed export had not checked yet.
         models = [
             model
@@ -319,14 +239,15 @@ def _from_path(kind: Kind, path: Path) -> Weights:
         listed = read_manifest(path.parent).models.get(kind, {})
         for name, entry in listed.items():
             if entry.file == path.name:
-                return _from_folder(kind, path.parent, name)
+                return from_folder(kind, path.parent, name)
     digest = _file_sha256(path)
     preprocessing = default_preprocessing(kind)
     contract_id = compute_contract_id(digest, preprocessing)
     return Weights(path, path.stem, digest, preprocessing, {}, contract_id)
 
 
-def _from_folder(kind: Kind, folder: Path, name: str | None) -> Weights:
+def from_folder(kind: Kind, folder: Path, name: str | None) -> Weights:
+    """The verified model of a kind and a name, or the default one, of a folder of weights."""
     manifest = read_manifest(folder)
     models = manifest.models.get(kind, {})
     name = name if name is not None else manifest.default.get(kind)

@@ -21,13 +21,13 @@ import numpy as np
 
 import faceflow_ml
 from faceflow_ml.files import atomic_write_text
+from faceflow_ml.inference.companions import copy_companions
 from faceflow_ml.inference.images import load_image
 from faceflow_ml.inference.pipeline import FacePipeline
 from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Kind,
     Manifest,
-    copy_companions,
     read_manifest,
     resolve,
 )

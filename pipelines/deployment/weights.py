@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from faceflow_ml.files import atomic_path, atomic_write_text
+from faceflow_ml.inference.companions import copy_companions
 from faceflow_ml.inference.pretrained import (
     MANIFEST_NAME,
     Kind,
     Manifest,
     ModelEntry,
-    copy_companions,
     read_manifest,
     resolve,
     weights_dir,

@@ -20,7 +20,7 @@ from faceflow_ml.export.export import ExportResult, export_model
 from faceflow_ml.export.formats import Precision, write_int8, write_onnx
 from faceflow_ml.export.graphs import AlignerGraph, load_graph
 from faceflow_ml.export.parity import compare
-from faceflow_ml.inference import pretrained
+from faceflow_ml.inference import companions
 from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 from faceflow_ml.inference.pretrained import resolve
@@ -124,7 +124,7 @@ def test_a_detector_comes_with_its_aligner(
     (aligner,) = entry["aligner"].values()
     wanted = entry["detector"]["mobilenetv3_fpn_tiny"]["preprocessing"]["aligner"]
     assert wanted == aligner["contract_id"] == FaceAligner.from_pretrained().contract_id
-    monkeypatch.setattr(pretrained, "_shipped_dir", lambda: tmp_path)
+    monkeypatch.setattr(companions, "shipped_dir", lambda: tmp_path)
     monkeypatch.setenv("FACEFLOW_WEIGHTS", str(tmp_path))
     FaceDetector.from_pretrained(str(weights))
     (weights / aligner["file"]).rename(tmp_path / "gone")
