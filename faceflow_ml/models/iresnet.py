@@ -8,7 +8,7 @@ image quality, which callers use; compare directions only.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -200,11 +200,44 @@ def resize_fc(weight: Tensor, channels: int, grid: int) -> Tensor:
     return (resized * (old / grid) ** 2).reshape(weight.shape[0], -1).to(weight.dtype)
 
 
+def added_blocks(model: nn.Module, trained: Iterable[str]) -> tuple[str, ...]:
+    """Return the residual blocks that a network has more than the one whose weights it takes over.
+
+    A new block whose shortcut is an identity starts as one, for its last normalisation starts at
+    zero: the deeper network begins where the shallower one ended (Chen et al., "Net2Net", 2016).
+
+    Args:
+        model: the network, before it takes over weights.
+        trained: names of the weights to take over.
+
+    Returns:
+        Prefixes, such as ``stages.1.2.``, of blocks of which ``trained`` holds nothing.
+    """
+    names = tuple(trained)
+    candidates = (
+        f"{name}."
+        for name, module in model.named_modules()
+        if isinstance(module, LightBlock | IBasicBlock)
+        and isinstance(module.shortcut, nn.Identity)
+    )
+    return tuple(
+        prefix for prefix in candidates if not any(name.startswith(prefix) for name in names)
+    )
+
+
 @register_model("embedder", "iresnet_light")
 def iresnet_light(input_size: int = 112, dropout: float = 0.0) -> IResNet:
     """9.4 M parameters; the early maps are a quarter as wide, so that a CPU keeps up."""
     return IResNet(
         (2, 2, 2, 2), (48, 96, 192, 384), light=True, input_size=input_size, dropout=dropout
+    )
+
+
+@register_model("embedder", "iresnet_medium")
+def iresnet_medium(input_size: int = 112, dropout: float = 0.0) -> IResNet:
+    """11.6 M parameters: `iresnet_light` with four more blocks, from whose weights it can start."""
+    return IResNet(
+        (2, 3, 5, 2), (48, 96, 192, 384), light=True, input_size=input_size, dropout=dropout
     )
 
 

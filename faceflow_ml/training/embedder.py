@@ -20,7 +20,7 @@ from faceflow_ml.data.identities import FaceDataset, IdentityCache
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
 from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
-from faceflow_ml.models.iresnet import IResNet, resize_fc
+from faceflow_ml.models.iresnet import IResNet, added_blocks, resize_fc
 from faceflow_ml.models.registry import create_model
 from faceflow_ml.training.checkpoints import latest_weights
 from faceflow_ml.training.config import EmbedderConfig, EmbedderDataConfig
@@ -163,8 +163,8 @@ class EmbedderModule(L.LightningModule):
     def start_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over weights of an earlier run.
 
-        The network may have been trained at another input size; class centres are carried over
-        by the name of the identity, and new identities start afresh.
+        The network may have been trained at another input size or have had fewer blocks; class
+        centres are carried over by the name of the identity, and new identities start afresh.
         """
         state = latest_weights(checkpoint)
         weights = {
@@ -174,6 +174,9 @@ class EmbedderModule(L.LightningModule):
         }
         grid = self.model.grid(self.model.input_size)
         weights["fc.weight"] = resize_fc(weights["fc.weight"], self.model.channels, grid)
+        added = added_blocks(self.model, weights)
+        own = self.model.state_dict()
+        weights |= {key: value for key, value in own.items() if key.startswith(added)}
         self.model.load_state_dict(weights)
         old = {name: i for i, name in enumerate(checkpoint["faceflow"]["identities"])}
         centres = state["head.weight"]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from faceflow_ml.errors import FaceFlowError
+from faceflow_ml.models.iresnet import added_blocks
 
 _SUFFIX_FP16 = "_fp16"
 _PREFIX = "model."  # of the network inside the exported graph
@@ -26,7 +27,8 @@ def load_onnx_weights(model: nn.Module, file: Path, images: Iterable[Tensor]) ->
     """Copy the weights of an exported graph into the network it was made of.
 
     Args:
-        model: the network, of the same architecture and input size.
+        model: the network, of the same architecture and input size; residual blocks that it has
+            more (`faceflow_ml.models.iresnet.added_blocks`) stay as they are.
         file: ONNX written by `faceflow-ml export` in single or half precision.
         images: batches ``(n, 3, h, w)`` RGB in [0, 255] like those of training. A few hundred
             images are enough; they are read only where normalisation was folded.
@@ -35,11 +37,14 @@ def load_onnx_weights(model: nn.Module, file: Path, images: Iterable[Tensor]) ->
         FaceFlowError: the file is unreadable, quantized, or holds another network.
     """
     layers = _read_layers(file)
+    added = added_blocks(model, (name.removeprefix(_PREFIX) for name in layers))
     biases: dict[nn.Module, Tensor] = {}
     folded: list[nn.Module] = []
     with torch.no_grad():
         for name, module in model.named_modules():
             if not isinstance(module, nn.Conv2d | nn.Linear | nn.modules.batchnorm._BatchNorm):
+                continue
+            if name.startswith(added):
                 continue
             tensors = layers.get(f"{_PREFIX}{name}.weight")
             if tensors is None:

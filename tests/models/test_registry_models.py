@@ -12,7 +12,8 @@ from faceflow_ml.models.registry import Kind, create_model, list_models
 
 
 def test_kinds_have_sizes() -> None:
-    assert {"iresnet18", "iresnet34", "iresnet50", "iresnet_light"} <= set(list_models("embedder"))
+    named = {"iresnet18", "iresnet34", "iresnet50", "iresnet_light", "iresnet_medium"}
+    assert named <= set(list_models("embedder"))
     assert len(list_models("detector")) >= 3
     assert list_models("aligner") == ["aligner_small"]
     assert list_models("refiner") == ["refiner_small"]

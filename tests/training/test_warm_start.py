@@ -12,6 +12,8 @@ from faceflow_ml.errors import FaceFlowError  # noqa: E402
 from faceflow_ml.export.formats import write_fp16, write_onnx  # noqa: E402
 from faceflow_ml.export.graphs import DetectorGraph, EmbedderGraph  # noqa: E402
 from faceflow_ml.models.registry import Kind, create_model  # noqa: E402
+from faceflow_ml.training.config import EmbedderConfig  # noqa: E402
+from faceflow_ml.training.embedder import EmbedderModule  # noqa: E402
 from faceflow_ml.training.warm_start import load_onnx_weights  # noqa: E402
 
 
@@ -83,6 +85,44 @@ def test_folded_normalisation_gives_the_same_in_training(exports):
     fresh.train()
     for ours, theirs in zip(outputs(fresh, batch), expected, strict=True):
         assert (ours - theirs).abs().max() <= 0.02 * theirs.abs().max()
+
+
+def test_a_deeper_network_starts_where_the_shallower_ended(exports):
+    models, folder = exports
+    deeper = create_model("embedder", "iresnet_medium")
+    load_onnx_weights(deeper, folder / "embedder.onnx", images("embedder"))
+    deeper.eval()
+    batch = images("embedder", 1)[0]
+    expected = outputs(models["embedder"], batch)[0]
+    assert (outputs(deeper, batch)[0] - expected).abs().max() <= 1e-4 * expected.abs().max()
+    # A block that changes the size of its maps cannot start as an identity.
+    with pytest.raises(FaceFlowError, match="another network"):
+        load_onnx_weights(
+            create_model("embedder", "iresnet18"), folder / "embedder.onnx", images("embedder")
+        )
+
+
+def test_a_deeper_network_starts_from_a_checkpoint_and_learns(exports):
+    models, _ = exports
+    config = EmbedderConfig.model_validate(
+        {"data": {"synthetic_people": 2}, "model": {"name": "iresnet_medium"}}
+    )
+    module = EmbedderModule(config, ["ann", "bob"])
+    module.start_from(
+        {
+            "state_dict": {
+                **{f"model.{key}": value for key, value in models["embedder"].state_dict().items()},
+                "head.weight": torch.ones(2, 1, 512),
+            },
+            "faceflow": {"identities": ["bob", "eve"]},
+        }
+    )
+    module.eval()
+    batch = images("embedder", 1)[0]
+    torch.testing.assert_close(module(batch), models["embedder"](batch))
+    module(batch).square().sum().backward()
+    new = module.model.get_parameter("stages.2.4.residual.4.weight")
+    assert new.grad is not None and new.grad.abs().sum() > 0
 
 
 def test_another_network_is_refused(exports):
