@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceflow_ml.data.detection_cache import DetectionCache
+from faceflow_ml.data.progress import counted
 from faceflow_ml.data.records import Faces, FloatArray
 from faceflow_ml.files import atomic_path
 from faceflow_ml.inference.boxes import iou_matrix
@@ -50,7 +51,8 @@ def find_candidates(cache: DetectionCache, detector: FaceDetector, root: Path) -
     file = root / f"candidates-{cache.folder.name}-{detector.network_sha256[:16]}.npz"
     if not file.exists():
         photos, boxes, scores = [], [], []
-        for start in range(0, len(cache), _BATCH):
+        batches = range(0, len(cache), _BATCH)
+        for start in counted(batches, "Finding candidates, batches of photos", len(batches)):
             images = [cache[i].image for i in range(start, min(start + _BATCH, len(cache)))]
             found = detector.candidates(images, score_threshold=_LEAST_SCORE)
             for position, some in enumerate(found, start):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from faceflow_ml.data.cache_folder import build_once
 from faceflow_ml.data.detection_geometry import shrink
 from faceflow_ml.data.fingerprint import sample_entry
+from faceflow_ml.data.progress import counted
 from faceflow_ml.data.records import DetectionSample, Faces, ImageArray, Photo
 from faceflow_ml.errors import FaceFlowError
 
@@ -126,11 +127,12 @@ def _build(samples: Sequence[DetectionSample], folder: Path, max_side: int, thre
     faces: list[Faces] = []
     with (folder / _PIXELS).open("wb") as stream, ThreadPoolExecutor(threads) as pool:
         # In slices: `map` would decode far ahead of the disk and fill memory.
-        for start in range(0, len(samples), 64):
-            for photo in pool.map(load, samples[start : start + 64]):
-                stream.write(np.ascontiguousarray(photo.image).data)
-                shapes.append(photo.image.shape[:2])
-                faces.append(photo.faces)
+        slices = (samples[start : start + 64] for start in range(0, len(samples), 64))
+        photos = (photo for part in slices for photo in pool.map(load, part))
+        for photo in counted(photos, "Decoding photos", len(samples)):
+            stream.write(np.ascontiguousarray(photo.image).data)
+            shapes.append(photo.image.shape[:2])
+            faces.append(photo.faces)
         stream.flush()
         os.fsync(stream.fileno())
     joined = Faces.concatenate(faces)

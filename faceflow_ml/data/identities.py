@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 from faceflow_ml.data.cache_folder import build_once
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.fingerprint import fingerprint_samples
+from faceflow_ml.data.progress import counted
 from faceflow_ml.data.records import IdentitySample
 from faceflow_ml.errors import FaceFlowError
 
@@ -116,7 +117,8 @@ def _decode_into(
         images[position] = face if aligner is None else aligner.place(face[None])[0]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(decode, range(len(samples))):
+        placed = pool.map(decode, range(len(samples)))
+        for _ in counted(placed, "Decoding faces", len(samples)):
             pass
     images.flush()
     names, labels = np.unique([sample.identity for sample in samples], return_inverse=True)

@@ -217,8 +217,7 @@ def added_blocks(model: nn.Module, trained: Iterable[str]) -> tuple[str, ...]:
     candidates = (
         f"{name}."
         for name, module in model.named_modules()
-        if isinstance(module, LightBlock | IBasicBlock)
-        and isinstance(module.shortcut, nn.Identity)
+        if isinstance(module, LightBlock | IBasicBlock) and isinstance(module.shortcut, nn.Identity)
     )
     return tuple(
         prefix for prefix in candidates if not any(name.startswith(prefix) for name in names)

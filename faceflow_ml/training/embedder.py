@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import FaceDataset, IdentityCache
+from faceflow_ml.data.progress import counted
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
 from faceflow_ml.losses.margin import margin_at
 from faceflow_ml.models.heads import MarginHead
@@ -152,7 +153,8 @@ class EmbedderModule(L.LightningModule):
         sums = torch.zeros(len(self.identities), self.model.embedding_norm.num_features)
         labels = torch.from_numpy(cache.labels[chosen])
         with torch.no_grad():
-            for images, owners in zip(loader, labels.split(256), strict=True):
+            batches = zip(loader, labels.split(256), strict=True)
+            for images, owners in counted(batches, "Placing class centres, batches", len(loader)):
                 sums.index_add_(0, owners, F.normalize(self.model(images)))
             spread = self.head.weight.norm(dim=-1, keepdim=True).mean()
             self.head.weight.copy_((F.normalize(sums) * spread)[:, None])
