@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 # Read by Albumentations when imported: without it, every worker process asks the network for news.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
+
+from faceflow_ml.data.face_turns import turn_face, turn_maps
 
 
 class FaceTransform:
@@ -22,11 +25,16 @@ class FaceTransform:
         augment: off for validation.
         jitter: how far faces are moved, turned and scaled, in [0, 1]: 1 as far off as landmarks
             of a detector put an aligned face.
+        turn: degrees by which half of the faces are turned out of the plane at most, see
+            `faceflow_ml.data.face_turns`.
     """
 
-    def __init__(self, size: int, *, augment: bool, jitter: float = 1.0) -> None:
+    def __init__(self, size: int, *, augment: bool, jitter: float = 1.0, turn: float = 0.0) -> None:
         self.size = size
-        self._compose = A.Compose(_augmentations(jitter), seed=0) if augment else None
+        steps = _augmentations(jitter)
+        if turn:
+            steps.insert(0, Turn(turn, p=0.5))
+        self._compose = A.Compose(steps, seed=0) if augment else None
 
     def __call__(self, faces: Sequence[NDArray[np.uint8]], seed: int) -> NDArray[np.uint8]:
         """Transform ``n`` faces ``(h, w, 3)`` uint8 RGB into ``(n, size, size, 3)`` uint8.
@@ -43,6 +51,23 @@ class FaceTransform:
                 face = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
             row[:] = face if self._compose is None else self._compose(image=face)["image"]
         return result
+
+
+class Turn(A.ImageOnlyTransform):  # type: ignore[misc]
+    """Turns an aligned face by up to ``degrees`` out of the plane, by the shape of any head."""
+
+    def __init__(self, degrees: float, p: float) -> None:
+        super().__init__(p=p)
+        self.degrees = degrees
+
+    def get_params(self) -> dict[str, Any]:
+        """Which of the turns."""
+        return {"position": self.py_random.random()}
+
+    def apply(self, img: NDArray[np.uint8], position: float, **_: object) -> NDArray[np.uint8]:
+        """Turn the face ``(s, s, 3)``."""
+        maps = turn_maps(len(img), self.degrees)
+        return turn_face(img, maps[int(position * len(maps))])
 
 
 def _augmentations(jitter: float) -> list[A.BasicTransform | A.BaseCompose]:

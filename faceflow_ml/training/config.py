@@ -132,6 +132,12 @@ class EmbedderDataConfig(IdentityDataConfig):
         description="how far augmentation moves, turns and scales faces: 1 as far off as landmarks "
         "of a detector put them, less where an aligner corrects those",
     )
+    turn: float = Field(
+        0.0,
+        ge=0,
+        le=30,
+        description="most degrees by which augmentation turns half of the faces out of the plane",
+    )
 
 
 class EmbedderModelConfig(Section):

@@ -46,9 +46,10 @@ class EmbedderData(IdentityData):
         super().__init__(config, seed, aligner)
         self.input_size = input_size
         self.jitter = config.jitter
+        self.turn = config.turn
 
     def train_dataset(self) -> FaceDataset:
-        transform = FaceTransform(self.input_size, augment=True, jitter=self.jitter)
+        transform = FaceTransform(self.input_size, augment=True, jitter=self.jitter, turn=self.turn)
         return FaceDataset(self.train_cache, transform, seed=self.seed)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
