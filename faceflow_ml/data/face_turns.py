@@ -97,6 +97,8 @@ def turn_maps(size: int, degrees: float, count: int = 64) -> tuple[NDArray[np.fl
 
 def turn_face(face: NDArray[np.uint8], turn: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Turn an aligned face ``(s, s, 3)`` uint8 by a `turn_map` of its size."""
-    return np.asarray(
-        cv2.remap(face, turn, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    # The stubs know nothing of a map that holds x and y.
+    turned = cv2.remap(  # type: ignore[call-overload]
+        face, turn, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+    return np.asarray(turned, np.uint8)
