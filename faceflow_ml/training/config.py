@@ -161,12 +161,26 @@ class HeadConfig(Section):
     sample_rate: float = Field(1.0, gt=0, le=1)
 
 
+class DistilConfig(Section):
+    """Embedders to learn from, beside the labels."""
+
+    teachers: list[Path] = Field(
+        [],
+        description="checkpoints, or exports in single or half precision, whose embeddings of the "
+        "same augmented faces are averaged; they must come from one start",
+    )
+    weight: float = Field(
+        100.0, gt=0, description="of 1 - the cosine to the teachers, beside the margin softmax"
+    )
+
+
 class EmbedderConfig(Section):
     """Everything that decides what `faceflow-ml train embedder` makes."""
 
     data: EmbedderDataConfig
     model: EmbedderModelConfig = EmbedderModelConfig()
     head: HeadConfig = HeadConfig()
+    distil: DistilConfig = DistilConfig()
     optim: OptimConfig = OptimConfig()
     run: RunConfig = RunConfig()
     tracking: TrackingConfig = TrackingConfig()

@@ -20,7 +20,7 @@ from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.training import trainer
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
-from faceflow_ml.training.trainer import train
+from faceflow_ml.training.trainer import TrainResult, train
 
 MakeEmbedder = Callable[..., EmbedderConfig]
 MakeDetector = Callable[..., DetectorConfig]
@@ -183,6 +183,25 @@ def test_weights_carry_over_to_another_size_and_more_people(
             large["state_dict"]["head.weight"][names.index(name)],
             before["state_dict"]["head.weight"][i],
         )
+
+
+def test_an_embedder_learns_what_its_teachers_know(
+    embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    def run(name: str, *words: str) -> TrainResult:
+        size = ("model.input_size=112", "data.batch_size=36", "optim.lr=0.02")
+        return train(embedder_config(*size, f"run.output={tmp_path / name}", *words))
+
+    teacher = run("teacher", "run.epochs=1").last_checkpoint
+    taught = (f"distil.teachers=[{teacher}]", "run.seed=1")
+    one = run("one", "run.epochs=1", *taught)
+    more = run("more", "run.epochs=25", *taught)
+    assert more.metrics["train/distance"] < 0.6 * one.metrics["train/distance"]
+    # What it learned from is not part of it: it exports and goes on as any other.
+    kept = load_checkpoint(more.last_checkpoint)["state_dict"]
+    assert kept.keys() == load_checkpoint(teacher)["state_dict"].keys()
+    with pytest.raises(FaceFlowError, match=r"nobody\.ckpt"):
+        run("none", f"distil.teachers=[{tmp_path / 'nobody.ckpt'}]")
 
 
 def test_a_loss_that_is_not_a_number_stops_with_advice(embedder_config: MakeEmbedder) -> None:
