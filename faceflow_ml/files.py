@@ -21,12 +21,18 @@ PART_PREFIX = ".faceflow-part-"
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(target: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``target`` that replaces it when the block succeeds.
 
     The parent folder is created. The temporary name keeps the target's suffix, since many
     writers choose their format by it. If the block raises, the target is untouched and the
     temporary file is removed.
+
+    Args:
+        target: what to write.
+        durable: it is on the disk when the block ends. False is for many files that can be made
+            again and are told from whole ones when they are empty: a power failure, though no
+            kill, may leave them so.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,8 +41,9 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600; results are for everyone
@@ -45,9 +52,11 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def atomic_write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
-    """Replace ``target`` with ``data`` in one step."""
-    with atomic_path(target) as temporary:
+def atomic_write_bytes(
+    target: str | os.PathLike[str], data: bytes, *, durable: bool = True
+) -> None:
+    """Replace ``target`` with ``data`` in one step; ``durable`` as in `atomic_path`."""
+    with atomic_path(target, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 

@@ -61,13 +61,20 @@ def thumbnail_path(out: Path, photo_id: str) -> Path:
 def write_pictures(out: Path, record: PhotoRecord, image: ImageArray) -> None:
     """Write the crops of all faces of a photo and, where it needs one, its thumbnail.
 
+    They are not waited for until they are on the disk: `missing_pictures` finds what a power
+    failure left empty, and the next run makes it again.
+
     image: the photo's pixels, at its full size or smaller.
     """
     scale = image.shape[1] / record.width
-    for face_id, box in zip(record.face_ids, record.detections.boxes, strict=True):
-        atomic_write_bytes(crop_path(out, face_id), _jpeg(face_picture(image, box * scale)))
+    pictures = {
+        crop_path(out, face_id): face_picture(image, box * scale)
+        for face_id, box in zip(record.face_ids, record.detections.boxes, strict=True)
+    }
     if needs_thumbnail(record):
-        atomic_write_bytes(thumbnail_path(out, record.photo_id), _jpeg(thumbnail(image)))
+        pictures[thumbnail_path(out, record.photo_id)] = thumbnail(image)
+    for path, picture in pictures.items():
+        atomic_write_bytes(path, _jpeg(picture), durable=False)
 
 
 def missing_pictures(out: Path, record: PhotoRecord) -> bool:
