@@ -67,14 +67,14 @@ def write_pictures(out: Path, record: PhotoRecord, image: ImageArray) -> None:
     image: the photo's pixels, at its full size or smaller.
     """
     scale = image.shape[1] / record.width
-    pictures = {
-        crop_path(out, face_id): face_picture(image, box * scale)
-        for face_id, box in zip(record.face_ids, record.detections.boxes, strict=True)
-    }
-    if needs_thumbnail(record):
-        pictures[thumbnail_path(out, record.photo_id)] = thumbnail(image)
-    for path, picture in pictures.items():
+
+    def write(path: Path, picture: ImageArray) -> None:
         atomic_write_bytes(path, _jpeg(picture), durable=False)
+
+    for face_id, box in zip(record.face_ids, record.detections.boxes, strict=True):
+        write(crop_path(out, face_id), face_picture(image, box * scale))
+    if needs_thumbnail(record):
+        write(thumbnail_path(out, record.photo_id), thumbnail(image))
 
 
 def missing_pictures(out: Path, record: PhotoRecord) -> bool:
