@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 
-from faceflow_ml.errors import ConfigError
+from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.tracking.stores import tracking_uri
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import (
@@ -74,6 +74,7 @@ def train(config: TrainConfig) -> TrainResult:
     run = config.run
     if config.tracking.enabled:
         tracking_uri(config.tracking.uri)  # one that cannot be is told before anything is written
+    _require_weights(config)
     _claim_output(config)
     if run.threads:
         torch.set_num_threads(run.threads)
@@ -242,6 +243,16 @@ def _aligner_job(config: AlignerConfig) -> _Job:
         data.val_cache is not None,
         better="min",
     )
+
+
+def _require_weights(config: TrainConfig) -> None:
+    """Refuse missing weights to start or to learn from before faces are decoded for minutes."""
+    needed = list(config.distil.teachers) if isinstance(config, EmbedderConfig) else []
+    if config.run.init_from is not None and not (config.run.output / "last.ckpt").exists():
+        needed.append(config.run.init_from)
+    for file in needed:
+        if not file.exists():
+            raise FaceFlowError(f"{file}: no such checkpoint or export")
 
 
 def _claim_output(config: TrainConfig) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 pytest.importorskip("albumentations")
 
-from faceflow_ml.data.face_transforms import FaceTransform
+import albumentations as A
+
+from faceflow_ml.data.face_transforms import FaceTransform, Turn
 from faceflow_ml.data.face_turns import (
     MOST_DEGREES,
     face_depth,
@@ -86,12 +88,20 @@ def test_more_than_a_shape_without_folds_bears_is_refused(yaw: float, pitch: flo
         turn_map(112, yaw, pitch)
 
 
-def test_augmentation_turns_half_of_the_faces_the_same_way_every_time() -> None:
+def test_half_of_the_faces_are_turned_each_in_its_own_way() -> None:
     face = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
-    plain, turning = (FaceTransform(112, augment=True, jitter=0, turn=turn) for turn in (0, 20))
-    faces = [face] * 40
-    turned = turning(faces, 3)
-    np.testing.assert_array_equal(turned, turning(faces, 3))
-    assert (turned != plain(faces, 3)).any()
-    maps = turn_maps(112, 20)
-    assert len(maps) == 64 and len({m.tobytes() for m in maps}) == 64
+    augment = A.Compose([Turn(20, p=0.5)], seed=1)
+    seen = [augment(image=face)["image"].tobytes() for _ in range(300)]
+    assert 110 < seen.count(face.tobytes()) < 190
+    possible = {turn_face(face, turn).tobytes() for turn in turn_maps(112, 20)}
+    assert len(possible) == 64
+    found = set(seen) - {face.tobytes()}
+    assert found <= possible and len(found) > 40
+
+
+def test_turned_faces_follow_from_the_seed() -> None:
+    face = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    transform = FaceTransform(112, augment=True, turn=20)
+    first = transform([face] * 20, 3)
+    transform([face], 4)
+    np.testing.assert_array_equal(first, transform([face] * 20, 3))

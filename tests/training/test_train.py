@@ -200,8 +200,16 @@ def test_an_embedder_learns_what_its_teachers_know(
     # What it learned from is not part of it: it exports and goes on as any other.
     kept = load_checkpoint(more.last_checkpoint)["state_dict"]
     assert kept.keys() == load_checkpoint(teacher)["state_dict"].keys()
+
+
+@pytest.mark.parametrize("key", ["distil.teachers=[{}]", "run.init_from={}"])
+def test_missing_weights_are_told_before_anything_is_made(
+    key: str, embedder_config: MakeEmbedder, tmp_path: Path
+) -> None:
+    config = embedder_config(key.format(tmp_path / "nobody.ckpt"))
     with pytest.raises(FaceFlowError, match=r"nobody\.ckpt"):
-        run("none", f"distil.teachers=[{tmp_path / 'nobody.ckpt'}]")
+        train(config)
+    assert not config.run.output.exists()
 
 
 def test_a_loss_that_is_not_a_number_stops_with_advice(embedder_config: MakeEmbedder) -> None:
