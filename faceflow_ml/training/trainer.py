@@ -24,6 +24,7 @@ from lightning.pytorch.callbacks import (
 
 from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.tracking.stores import tracking_uri
+from faceflow_ml.training.allocator import keep_freed_memory
 from faceflow_ml.training.checkpoints import load_checkpoint
 from faceflow_ml.training.config import (
     AlignerConfig,
@@ -78,6 +79,8 @@ def train(config: TrainConfig) -> TrainResult:
     _claim_output(config)
     if run.threads:
         torch.set_num_threads(run.threads)
+    if run.accelerator == "cpu" or not torch.accelerator.is_available():
+        keep_freed_memory()
     L.seed_everything(run.seed, workers=True, verbose=False)
     job = _job(config)
     last = run.output / "last.ckpt"
