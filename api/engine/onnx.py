@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from threading import Lock
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +39,7 @@ class OnnxFaceEngine:
 
     @cached_property
     def _models(self) -> tuple[FaceDetector, FaceEmbedder]:
+        cv2.setNumThreads(1)
         return (
             FaceDetector.from_pretrained(self._detector_name, threads=1),
             FaceEmbedder.from_pretrained(self._embedder_name, threads=1),

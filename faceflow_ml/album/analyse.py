@@ -19,6 +19,7 @@ from faceflow_ml.album.render import missing_pictures, write_pictures
 from faceflow_ml.dedup.hashing import grey_thumb, phash_of_thumb
 from faceflow_ml.errors import ImageError
 from faceflow_ml.inference.images import ImageLimits, Photo, load_photo
+from faceflow_ml.inference.threads import one_opencv_thread
 from faceflow_ml.inference.types import Detections, FaceResult, ImageArray
 
 _CHUNK = 4  # photos that a worker takes at a time; their faces are embedded as one batch
@@ -176,14 +177,15 @@ class Analyser:
     def _parallel(self, paths: Sequence[str], workers: int) -> Iterator[list[_Read]]:
         chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
         pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analyse")
-        try:
-            futures: list[Future[list[_Read]]] = [
-                pool.submit(self._analyse_chunk, chunk) for chunk in chunks
-            ]
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        with one_opencv_thread():  # the workers fill the cores
+            try:
+                futures: list[Future[list[_Read]]] = [
+                    pool.submit(self._analyse_chunk, chunk) for chunk in chunks
+                ]
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _analyse_chunk(self, paths: Sequence[str]) -> list[_Read]:
         reads: list[_Read] = []

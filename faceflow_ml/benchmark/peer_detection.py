@@ -13,7 +13,7 @@ import numpy as np
 from faceflow_ml.benchmark.box_fit import BoxFit, fit_boxes
 from faceflow_ml.benchmark.peers.base import PeerDetector, PeerMissing
 from faceflow_ml.benchmark.peers.registry import PEERS
-from faceflow_ml.benchmark.timing import Timing, one_opencv_thread, summarise, time_call
+from faceflow_ml.benchmark.timing import Timing, summarise, time_call
 from faceflow_ml.data.records import DetectionSample
 from faceflow_ml.data.synth.people import sample_person
 from faceflow_ml.data.synth.scene import render_photo
@@ -29,6 +29,7 @@ from faceflow_ml.evaluation.detection import (
 )
 from faceflow_ml.evaluation.run_detection import SCORE_FLOOR
 from faceflow_ml.inference.detector import FaceDetector
+from faceflow_ml.inference.threads import one_opencv_thread
 from faceflow_ml.inference.types import ImageArray
 
 IOU, LOOSE_IOU = 0.5, 0.3

@@ -11,11 +11,12 @@ import numpy as np
 
 from faceflow_ml.benchmark.peers.base import FloatArray, PeerMissing, PeerRecognizer
 from faceflow_ml.benchmark.peers.registry import PEERS
-from faceflow_ml.benchmark.timing import Timing, one_opencv_thread, summarise
+from faceflow_ml.benchmark.timing import Timing, summarise
 from faceflow_ml.data.records import decode_rgb
 from faceflow_ml.evaluation.main_face import main_face
 from faceflow_ml.evaluation.pair_sources import Pair
 from faceflow_ml.evaluation.run_verification import MISSED_SIMILARITY, PairMetrics, pair_metrics
+from faceflow_ml.inference.threads import one_opencv_thread
 
 
 @dataclass(frozen=True)

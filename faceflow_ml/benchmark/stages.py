@@ -11,7 +11,6 @@ import numpy as np
 from faceflow_ml.benchmark.timing import (
     Stopwatch,
     Timing,
-    one_opencv_thread,
     summarise,
     time_call,
 )
@@ -22,6 +21,7 @@ from faceflow_ml.inference.alignment import align_faces, alignable
 from faceflow_ml.inference.images import load_image
 from faceflow_ml.inference.pipeline import FacePipeline
 from faceflow_ml.inference.quality import face_quality
+from faceflow_ml.inference.threads import one_opencv_thread
 from faceflow_ml.inference.types import CROP_SIZE
 
 DETECTOR_SIZE = (640, 480)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 RUNS = 30
@@ -63,17 +62,6 @@ class Stopwatch:
         if per:
             passed = (time.perf_counter() - started) * 1000 / per
             self.milliseconds.setdefault(name, []).append(passed)
-
-
-@contextmanager
-def one_opencv_thread() -> Iterator[None]:
-    """OpenCV resizes and warps on one thread inside the block."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _milliseconds(call: Callable[[], object]) -> float:

@@ -273,8 +273,8 @@ class FaceDetector:
         height = max(1, round(region.height * wanted / longest))
         pixels = photo[region.y1 : region.y2, region.x1 : region.x2]
         if wanted != longest:
-            # Averaging when reducing: small faces would alias away between sampled pixels.
-            method = cv2.INTER_AREA if wanted < longest else cv2.INTER_LINEAR
+            # As in training: averaged where small faces would alias away between sampled pixels.
+            method = cv2.INTER_AREA if wanted < longest * 2 / 3 else cv2.INTER_LINEAR
             pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=method))
         step = settings.multiple
         shape = (-(-height // step) * step, -(-width // step) * step, 3)

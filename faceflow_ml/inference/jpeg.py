@@ -12,10 +12,11 @@ import numpy as np
 
 from faceflow_ml.inference.types import ImageArray
 
+# Scales alone: OpenCV's flags of reduced colour ask for BGR as well, and it refuses both orders.
 _REDUCED = (
-    (8, cv2.IMREAD_REDUCED_COLOR_8),
-    (4, cv2.IMREAD_REDUCED_COLOR_4),
-    (2, cv2.IMREAD_REDUCED_COLOR_2),
+    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
 )
 
 # In entropy-coded data 0xFF is followed by 0x00 or a restart marker; anything else is a marker.
@@ -30,12 +31,11 @@ def decode_jpeg(data: bytes, size: tuple[int, int], max_side: int | None) -> Ima
     side then still has this many pixels.
     Returns None if OpenCV cannot read it: the data is cut short, or of a rare kind.
     """
-    factor, flags = 1, cv2.IMREAD_COLOR
+    factor, flags = 1, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     for candidate, reduced in _REDUCED:
         if max_side is not None and max(size) // candidate >= max_side:
-            factor, flags = candidate, reduced
+            factor, flags = candidate, flags | reduced
             break
-    flags |= cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:

@@ -236,6 +236,16 @@ def test_runs_with_more_workers_give_the_same_result(
     assert files_under(tmp_path / "out1") == files_under(tmp_path / "out4")
 
 
+def test_a_worker_has_one_thread_of_opencv(
+    album: Path, tmp_path: Path, new_engine: Callable
+) -> None:
+    before, during = cv2.getNumThreads(), set()
+    engine = new_engine(on_batch=lambda: during.add(cv2.getNumThreads()))
+    group_album(album, tmp_path / "out", engine)
+    assert during == {1}
+    assert cv2.getNumThreads() == before
+
+
 def test_two_runs_into_one_folder_wait_for_each_other(
     album: Path, tmp_path: Path, new_engine: Callable
 ) -> None:

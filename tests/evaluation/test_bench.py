@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from faceflow_ml.benchmark.bars import Bar
-from faceflow_ml.benchmark.timing import Stopwatch, one_opencv_thread, time_call
+from faceflow_ml.benchmark.timing import Stopwatch, time_call
 from faceflow_ml.cli import app
+from faceflow_ml.inference.threads import one_opencv_thread
 
 
 @pytest.mark.parametrize(
