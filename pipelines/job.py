@@ -39,9 +39,12 @@ def run_commands(app: typer.Typer, name: str) -> None:
         sys.exit(error.exit_code)
 
 
+def in_job() -> bool:
+    """Whether this runs as a job; one without inputs and outputs has its configuration only."""
+    return any((base_dir() / name).is_dir() for name in ("config", "processing"))
+
+
 def leave_message(text: str) -> None:
     """Leave a job's last word where SageMaker looks for it: its ``ExitMessage``."""
-    base = base_dir()
-    # Nothing is left outside of a job; one without inputs and outputs has its configuration only.
-    if any((base / name).is_dir() for name in ("config", "processing")):
-        atomic_write_text(base / "output/message", text[:_MESSAGE_CHARACTERS])
+    if in_job():
+        atomic_write_text(base_dir() / "output/message", text[:_MESSAGE_CHARACTERS])

@@ -14,7 +14,7 @@ import typer
 from faceflow_ml.cli._common import emit_json, say
 from faceflow_ml.errors import ConfigError
 from pipelines.aws import aws_failures
-from pipelines.job import base_dir
+from pipelines.job import base_dir, in_job
 from pipelines.options import Json, Parameters, read_parameters
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ def _processing(kind: str, name: str, given: Path | None) -> Path:
     return base_dir() / "processing" / kind / name
 
 
+def _output(name: str, given: Path | None) -> Path:
+    if given is None and not in_job():
+        raise ConfigError("this is no Processing job: name where to write with --out")
+    return _processing("output", name, given)
+
+
 def _input(name: str, given: Path | None) -> Path:
     folder = _processing("input", name, given)
     if not folder.exists():
@@ -93,7 +99,7 @@ def corrections(
     """Turn an export of corrections into a training set and a list of hard pairs."""
     from pipelines.retraining.training_set import build_training_set
 
-    target = _processing("output", "training", out)
+    target = _output("training", out)
     made = build_training_set(
         _input("export", export),
         target,
@@ -143,7 +149,7 @@ def quality(
     from pipelines.retraining.quality import QualityLimits
     from pipelines.retraining.quality_report import REPORT, write_quality_report
 
-    target = _processing("output", "quality", out)
+    target = _output("quality", out)
     limits = QualityLimits(least_faces=least_faces)
     found = write_quality_report(_input("data", data), target, _embedder(embedder), limits)
     say(f"Report: {target / REPORT}")
@@ -156,7 +162,7 @@ def baseline(data: Data = None, out: Out = None, embedder: Embedder = None) -> N
     """Keep how the training data look, to tell drift by."""
     from pipelines.retraining.drift.report import write_baseline
 
-    target = _processing("output", "baseline", out)
+    target = _output("baseline", out)
     say(f"Baseline: {write_baseline(_input('data', data), target, _embedder(embedder))}")
 
 
@@ -179,7 +185,7 @@ def drift(
     if not 0 < false_alarms < 0.5:
         raise ConfigError("--false-alarms must be between 0 and 0.5")
     config = DriftConfig(false_alarms=false_alarms, samples=samples)
-    target = _processing("output", "drift", out)
+    target = _output("drift", out)
     found = run_drift(
         _input("baseline", baseline),
         _input("current", current),
@@ -204,7 +210,7 @@ def simulate(
     new_photos: Annotated[int, typer.Option(min=1)] = 100,
     seeds: Annotated[int, typer.Option(min=1, help="Albums.")] = 5,
     page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a Markdown page here too.")
+        Path | None, typer.Option(metavar="FILE", help="Write a Markdown page here.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -216,12 +222,13 @@ def simulate(
     spec = SimulationSpec(
         people=people, photos=photos, new_photos=new_photos, seeds=tuple(range(seeds))
     )
+    target = page.parent if page is not None and out is None else _output("simulation", out)
     curve = run(spec, _embedder(embedder))
-    target = _processing("output", "simulation", out)
-    write_json(curve, target / "simulation.json")
-    draw_curve(curve, target / PLOT)
     if page is not None:
         write_page(curve, page, page.parent / "images" / PLOT)
+    if page is None or out is not None:
+        write_json(curve, target / "simulation.json")
+        draw_curve(curve, target / PLOT)
     say(f"{spec.corrections[-1]} corrections save {curve.fall:.0%} of the edits; in {target}")
     if as_json:
         emit_json(curve)
@@ -240,6 +247,7 @@ def gate(
     """Is there enough new to retrain on? gate.json says train 1 or 0, and why."""
     from pipelines.retraining.gate import check_gate, write_gate
 
+    target = _output("gate", out)
     last = _processing("input", "previous", previous)
     found = check_gate(
         _input("export", export),
@@ -247,7 +255,7 @@ def gate(
         previous=last if previous is not None or last.exists() else None,
         leave_out=_users(leave_out),
     )
-    write_gate(found, _processing("output", "gate", out))
+    write_gate(found, target)
     say(found.reason)
     if as_json:
         emit_json(found)
