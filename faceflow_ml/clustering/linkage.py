@@ -81,7 +81,7 @@ class Groups:
 
 
 _NONE: frozenset[int] = frozenset()
-ALIKE = 0.6
+ALIKE = 0.65
 """A mean within a group counts up to here: above, its faces are shots of one moment, and say
 nothing of how alike the person's faces of other moments are."""
 EVIDENCE = 3.0

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from faceflow_ml.data.identities import FACE_SIZE, IdentityCache, batch_seed
+from faceflow_ml.data.identities import FACE_SIZE, AlignedFaces, batch_seed
 from faceflow_ml.inference.aligner import VIEW_CENTRE, VIEW_HALF
 from faceflow_ml.inference.types import VIEW_SIZE
 
@@ -129,7 +129,7 @@ class ViewDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: of all random choices.
     """
 
-    def __init__(self, cache: IdentityCache, *, augment: bool, seed: int) -> None:
+    def __init__(self, cache: AlignedFaces, *, augment: bool, seed: int) -> None:
         self.cache = cache
         self.augment = augment
         self.seed = seed

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from zipfile import BadZipFile
 
 import cv2
@@ -31,6 +31,25 @@ if TYPE_CHECKING:
     from faceflow_ml.inference.aligner import FaceAligner
 
 FACE_SIZE = 112
+
+
+class FaceImages(Protocol):
+    """Faces by position: ``(112, 112, 3)`` uint8 RGB, or ``(n, 112, 112, 3)`` for n positions."""
+
+    def __getitem__(self, positions: Any, /) -> Any: ...
+
+
+class AlignedFaces(Protocol):
+    """Faces to train on; see `IdentityCache`."""
+
+    labels: NDArray[np.int64]
+    names: list[str]
+    fingerprint: str
+
+    @property
+    def images(self) -> FaceImages: ...
+
+    def __len__(self) -> int: ...
 
 
 class IdentityCache:
@@ -144,7 +163,7 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
     position of the batch alone, so that a resumed run sees what an undisturbed one would have.
     """
 
-    def __init__(self, cache: IdentityCache, transform: FaceTransform, *, seed: int) -> None:
+    def __init__(self, cache: AlignedFaces, transform: FaceTransform, *, seed: int) -> None:
         self.cache = cache
         self.transform = transform
         self.seed = seed

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from faceflow_ml.data.face_views import ViewDataset
-from faceflow_ml.data.identities import IdentityCache
+from faceflow_ml.data.identities import AlignedFaces
 from faceflow_ml.losses.alignment import alignment_error, alignment_loss
 from faceflow_ml.models.aligner import Aligner
 from faceflow_ml.models.registry import create_model
@@ -37,7 +37,7 @@ class AlignerData(IdentityData):
         return [] if self.val_cache is None else fixed_views(self.val_cache)
 
 
-def fixed_views(cache: IdentityCache) -> DataLoader[Any]:
+def fixed_views(cache: AlignedFaces) -> DataLoader[Any]:
     """Views of all faces under disturbances that are the same every time."""
     return DataLoader(
         ViewDataset(cache, augment=False, seed=_VALIDATION_SEED),

@@ -138,6 +138,12 @@ class EmbedderDataConfig(IdentityDataConfig):
         le=30,
         description="most degrees by which augmentation turns half of the faces out of the plane",
     )
+    shapes: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="other shapes in which every person is seen again, as another person",
+    )
 
 
 class EmbedderModelConfig(Section):

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from faceflow_ml.data.face_shapes import ReshapedFaces
 from faceflow_ml.data.face_transforms import FaceTransform
-from faceflow_ml.data.identities import FaceDataset, IdentityCache
+from faceflow_ml.data.identities import AlignedFaces, FaceDataset
 from faceflow_ml.data.progress import counted
 from faceflow_ml.evaluation.verification import all_pair_scores, best_accuracy, tar_at_far
 from faceflow_ml.losses.margin import margin_at
@@ -48,6 +49,13 @@ class EmbedderData(IdentityData):
         self.input_size = input_size
         self.jitter = config.jitter
         self.turn = config.turn
+        self.shapes = config.shapes
+
+    def prepare(self) -> None:
+        """Decode what is not in the cache yet; people in other shapes are drawn when asked for."""
+        super().prepare()
+        if self.shapes:
+            self.train_cache = ReshapedFaces(self.train_cache, self.shapes)
 
     def train_dataset(self) -> FaceDataset:
         transform = FaceTransform(self.input_size, augment=True, jitter=self.jitter, turn=self.turn)
@@ -87,7 +95,7 @@ class EmbedderModule(L.LightningModule):
             sample_rate=head.sample_rate,
         )
         # In a list, so that they are no part of what is trained, averaged and saved.
-        self._teachers = [Teachers(config.distil.teachers)] if config.distil.teachers else []
+        self.teachers = [Teachers(config.distil.teachers)] if config.distil.teachers else []
         self._planned_steps = 1
         self._validation: list[Tensor] = []
 
@@ -107,7 +115,7 @@ class EmbedderModule(L.LightningModule):
         embeddings = self.model(images)
         logits, targets = self.head(embeddings, labels, margin)
         loss = F.cross_entropy(logits, targets)
-        for teachers in self._teachers:
+        for teachers in self.teachers:
             with torch.no_grad():
                 taught = teachers.to(self.device)(images)
             far = 1 - F.cosine_similarity(embeddings.float(), taught.float()).mean()
@@ -239,7 +247,7 @@ def _some_of_each(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 class ValidationFaces(torch.utils.data.Dataset[Tensor]):
     """Faces of a cache without augmentation, ``(3, s, s)`` uint8."""
 
-    def __init__(self, cache: IdentityCache, size: int) -> None:
+    def __init__(self, cache: AlignedFaces, size: int) -> None:
         self.cache = cache
         self.transform = FaceTransform(size, augment=False)
 

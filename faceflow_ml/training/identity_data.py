@@ -9,7 +9,7 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from faceflow_ml.data.identities import IdentityCache, build_identity_cache
+from faceflow_ml.data.identities import AlignedFaces, IdentityCache, build_identity_cache
 from faceflow_ml.data.identity_sources import read_identities
 from faceflow_ml.data.samplers import class_balanced_weights
 from faceflow_ml.training.config import IdentityDataConfig
@@ -35,7 +35,7 @@ class IdentityData(L.LightningDataModule, ABC):
         self.config = config
         self._aligner = aligner
         self.seed = seed
-        self.train_cache: IdentityCache
+        self.train_cache: AlignedFaces
         self.val_cache: IdentityCache | None = None
 
     def prepare(self) -> None:

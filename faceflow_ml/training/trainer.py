@@ -175,6 +175,8 @@ def _compile(job: _Job) -> None:
         _log.warning("run.compile: there is no %s here; training uncompiled", missing[0])
     else:
         job.module.model.compile()  # type: ignore[union-attr]
+        for teachers in getattr(job.module, "teachers", ()):
+            teachers.compile()
 
 
 def _leads() -> bool:

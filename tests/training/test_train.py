@@ -202,6 +202,12 @@ def test_an_embedder_learns_what_its_teachers_know(
     assert kept.keys() == load_checkpoint(teacher)["state_dict"].keys()
 
 
+def test_people_in_other_shapes_are_people_of_their_own(embedder_config: MakeEmbedder) -> None:
+    config = embedder_config("data.shapes=2", "run.epochs=1", "data.balance=0.9")
+    kept = load_checkpoint(train(config).last_checkpoint)
+    assert len(kept["faceflow"]["identities"]) == len(kept["state_dict"]["head.weight"]) == 18
+
+
 @pytest.mark.parametrize("key", ["distil.teachers=[{}]", "run.init_from={}"])
 def test_missing_weights_are_told_before_anything_is_made(
     key: str, embedder_config: MakeEmbedder, tmp_path: Path
