@@ -39,7 +39,7 @@ class OnnxFaceEngine:
 
     @cached_property
     def _models(self) -> tuple[FaceDetector, FaceEmbedder]:
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(1)  # photos in work fill the cores by themselves
         return (
             FaceDetector.from_pretrained(self._detector_name, threads=1),
             FaceEmbedder.from_pretrained(self._embedder_name, threads=1),
