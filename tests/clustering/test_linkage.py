@@ -45,7 +45,7 @@ def _two_people(within: float, between: float, faces: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("within", "joined"), [(0.8, False), (0.5, True)])
 def test_much_alike_people_stay_apart(within: float, joined: bool) -> None:
-    vectors = _two_people(within, between=0.37, faces=8)
+    vectors = _two_people(within, between=0.41, faces=8)
     groups = Groups.of_units(vectors, resolve_constraints(16))
     labels = agglomerate(groups, similar_pairs(vectors, 16), 0.25, cohesion=0.65)
     assert partition(labels) == (
@@ -54,7 +54,7 @@ def test_much_alike_people_stay_apart(within: float, joined: bool) -> None:
 
 
 def test_two_bursts_of_one_person_join() -> None:
-    vectors = _two_people(0.97, between=0.42, faces=6)
+    vectors = _two_people(0.97, between=0.43, faces=6)
     groups = Groups.of_units(vectors, resolve_constraints(12))
     labels = agglomerate(groups, similar_pairs(vectors, 12), 0.25, cohesion=0.65)
     assert set(labels.tolist()) == {0}
