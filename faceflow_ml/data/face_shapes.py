@@ -9,6 +9,7 @@ for deep speaker embedding", 2019). Shapes are smooth, the same on both sides, a
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from zlib import crc32
 
 import cv2
@@ -132,7 +133,9 @@ class ReshapedFaces:
         """Faces by position, drawn anew each time."""
         return self
 
-    def __getitem__(self, position: int) -> NDArray[np.uint8]:
+    def __getitem__(self, position: Any) -> NDArray[np.uint8]:
+        if np.ndim(position):
+            return np.stack([self[one] for one in position])
         version, place = divmod(position, len(self.faces))
         face = np.asarray(self.faces.images[place], np.uint8)
         if not version:

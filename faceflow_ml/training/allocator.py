@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-import sys
+import os
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of <malloc.h>
 
 
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory in this process; returns whether it does.
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory in this process; other C libraries are left as they are.
 
     By default it gives arrays of 32 MiB and more back to the system at once, so that every training
-    step asks for its maps again and waits for their pages to be zeroed. Other C libraries are left
-    as they are.
+    step asks for its maps again and waits for their pages to be zeroed.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return False
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
+    if os.name != "posix":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, -1)
