@@ -210,7 +210,10 @@ def simulate(
     new_photos: Annotated[int, typer.Option(min=1)] = 100,
     seeds: Annotated[int, typer.Option(min=1, help="Albums.")] = 5,
     page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a Markdown page here.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a Markdown page here; without --out nothing else."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
