@@ -96,6 +96,6 @@ class AlignerModule(L.LightningModule):
         load_onnx_weights(self.model, file, itertools.islice(views, 4))
         self.model.train()
 
-    def start_from(self, checkpoint: dict[str, Any]) -> None:
+    def start_from(self, checkpoint: dict[str, Any], _: AlignerData) -> None:
         """Take over weights of an earlier run."""
         self.load_state_dict(latest_weights(checkpoint))

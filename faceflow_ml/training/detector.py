@@ -263,7 +263,7 @@ class DetectorModule(L.LightningModule):
         )
         load_onnx_weights(self.model, file, (images for images, _ in loader))
 
-    def start_from(self, checkpoint: dict[str, Any]) -> None:
+    def start_from(self, checkpoint: dict[str, Any], _: DetectorData) -> None:
         """Take over the weights of an earlier run."""
         weights = {
             key.removeprefix("model."): value

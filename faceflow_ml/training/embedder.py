@@ -158,34 +158,16 @@ class EmbedderModule(L.LightningModule):
         }
 
     def start_from_export(self, file: Path, data: EmbedderData) -> None:
-        """Take over exported weights, with class centres where the embedder puts the identities.
+        """Take over exported weights, which have no class centres: all are placed."""
+        faces = ValidationFaces(data.train_cache, self.model.input_size)
+        load_onnx_weights(self.model, file, itertools.islice(DataLoader(faces, batch_size=256), 4))
+        self._place_centres(data, np.arange(len(self.identities)))
 
-        An export has no class centres: each starts as the mean of its identity's embeddings (Qi
-        et al., "Low-Shot Learning with Imprinted Weights", 2018).
-        """
-        cache = data.train_cache
-        faces = ValidationFaces(cache, self.model.input_size)
-        chosen = _some_of_each(cache.labels, _IMPRINTED_FACES)
-        loader = DataLoader(torch.utils.data.Subset(faces, chosen.tolist()), batch_size=256)
-        load_onnx_weights(self.model, file, itertools.islice(loader, 4))
-        self.model.eval().to(memory_format=torch.channels_last)  # faster on CPUs
-        sums = torch.zeros(len(self.identities), self.model.embedding_norm.num_features)
-        labels = torch.from_numpy(cache.labels[chosen])
-        with torch.no_grad():
-            batches = zip(loader, labels.split(256), strict=True)
-            for images, owners in counted(batches, "Placing class centres, batches", len(loader)):
-                sums.index_add_(0, owners, F.normalize(self.model(images)))
-            spread = self.head.weight.norm(dim=-1, keepdim=True).mean()
-            self.head.weight.copy_((F.normalize(sums) * spread)[:, None])
-            if self.head.sub_centres > 1:
-                self.head.weight.add_(torch.randn_like(self.head.weight) * 0.01 * spread)
-        self.model.train()
-
-    def start_from(self, checkpoint: dict[str, Any]) -> None:
+    def start_from(self, checkpoint: dict[str, Any], data: EmbedderData) -> None:
         """Take over weights of an earlier run.
 
         The network may have been trained at another input size or have had fewer blocks; class
-        centres are carried over by the name of the identity, and new identities start afresh.
+        centres are carried over by the name of the identity, those of new identities are placed.
         """
         state = latest_weights(checkpoint)
         weights = {
@@ -199,15 +181,43 @@ class EmbedderModule(L.LightningModule):
         own = self.model.state_dict()
         weights |= {key: value for key, value in own.items() if key.startswith(added)}
         self.model.load_state_dict(weights)
-        old = {name: i for i, name in enumerate(checkpoint["faceflow"]["identities"])}
         centres = state["head.weight"]
-        if centres.shape[1:] != self.head.weight.shape[1:]:
+        alike = centres.shape[1:] == self.head.weight.shape[1:]
+        old = {name: i for i, name in enumerate(checkpoint["faceflow"]["identities"])}
+        theirs = np.array([old.get(name, -1) if alike else -1 for name in self.identities])
+        (kept,) = np.nonzero(theirs >= 0)
+        with torch.no_grad():
+            self.head.weight[torch.from_numpy(kept)] = centres[torch.from_numpy(theirs[kept])]
+        self._place_centres(data, np.flatnonzero(theirs < 0))
+
+    def _place_centres(self, data: EmbedderData, identities: NDArray[np.int64]) -> None:
+        """Let the centres of these classes start where the embedder puts the identities.
+
+        Each is the mean of its identity's embeddings (Qi et al., "Low-Shot Learning with Imprinted
+        Weights", 2018).
+        """
+        if not identities.size:
             return
-        kept = [(i, old[name]) for i, name in enumerate(self.identities) if name in old]
-        if kept:
-            mine, theirs = np.array(kept).T
-            with torch.no_grad():
-                self.head.weight[torch.from_numpy(mine)] = centres[torch.from_numpy(theirs)]
+        cache = data.train_cache
+        faces = ValidationFaces(cache, self.model.input_size)
+        chosen = _some_of_each(cache.labels, _IMPRINTED_FACES)
+        chosen = chosen[np.isin(cache.labels[chosen], identities)]
+        loader = DataLoader(torch.utils.data.Subset(faces, chosen.tolist()), batch_size=256)
+        self.model.eval().to(memory_format=torch.channels_last)  # faster on CPUs
+        sums = torch.zeros(len(self.identities), self.model.embedding_norm.num_features)
+        labels = torch.from_numpy(cache.labels[chosen])
+        places = torch.from_numpy(identities)
+        with torch.no_grad():
+            batches = zip(loader, labels.split(256), strict=True)
+            for images, owners in counted(batches, "Placing class centres, batches", len(loader)):
+                sums.index_add_(0, owners, F.normalize(self.model(images)))
+            spread = self.head.weight.norm(dim=-1, keepdim=True).mean()
+            centres = (F.normalize(sums[places]) * spread)[:, None]
+            centres = centres.expand_as(self.head.weight[places])
+            if self.head.sub_centres > 1:
+                centres = centres + torch.randn_like(centres) * 0.01 * spread
+            self.head.weight[places] = centres
+        self.model.train()
 
 
 class Teachers(nn.Module):

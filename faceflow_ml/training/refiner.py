@@ -162,6 +162,6 @@ class RefinerModule(L.LightningModule):
         load_onnx_weights(self.model, file, (dataset.__getitems__(batch)[0] for batch in batches))
         self.model.train()
 
-    def start_from(self, checkpoint: dict[str, Any]) -> None:
+    def start_from(self, checkpoint: dict[str, Any], _: RefinerData) -> None:
         """Take over weights of an earlier run."""
         self.load_state_dict(latest_weights(checkpoint))

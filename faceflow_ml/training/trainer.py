@@ -88,7 +88,8 @@ def train(config: TrainConfig) -> TrainResult:
         if run.init_from.suffix == ".onnx":
             job.module.start_from_export(run.init_from, job.data)  # type: ignore[operator]
         else:
-            job.module.start_from(load_checkpoint(run.init_from))  # type: ignore[operator]
+            checkpoint = load_checkpoint(run.init_from)
+            job.module.start_from(checkpoint, job.data)  # type: ignore[operator]
     if run.channels_last:
         job.module.to(memory_format=torch.channels_last)
     if run.compile:

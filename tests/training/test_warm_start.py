@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -102,21 +104,55 @@ def test_a_deeper_network_starts_where_the_shallower_ended(exports):
         )
 
 
+def checkpoint_of(model, identities):
+    return {
+        "state_dict": {
+            **{f"model.{key}": value for key, value in model.state_dict().items()},
+            "head.weight": torch.ones(len(identities), 1, 512),
+        },
+        "faceflow": {"identities": identities},
+    }
+
+
+def embedder_module(name, identities):
+    config = EmbedderConfig.model_validate(
+        {"data": {"synthetic_people": 2}, "model": {"name": name}}
+    )
+    return EmbedderModule(config, identities)
+
+
+def embedder_data(labels):
+    """Data whose faces, ``len(labels)`` of them, are noise."""
+    generator = np.random.default_rng(0)
+    faces = generator.integers(0, 256, (len(labels), 112, 112, 3), dtype=np.uint8)
+
+    class Faces(SimpleNamespace):
+        def __len__(self):
+            return len(self.labels)
+
+    return SimpleNamespace(train_cache=Faces(images=faces, labels=np.array(labels)))
+
+
+def test_centres_of_new_identities_start_where_the_embedder_puts_them(exports):
+    models, _ = exports
+    module = embedder_module("iresnet_light", ["ann", "bob", "cid"])
+    data = embedder_data([2, 0, 1, 2, 0])
+    module.start_from(checkpoint_of(models["embedder"], ["bob", "eve"]), data)
+    centres = module.head.weight[:, 0]
+    torch.testing.assert_close(centres[1], torch.ones(512))  # carried over
+    faces = torch.from_numpy(data.train_cache.images).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        vectors = torch.nn.functional.normalize(models["embedder"](faces))
+    for identity in (0, 2):
+        mean = vectors[data.train_cache.labels == identity].mean(0)
+        assert torch.cosine_similarity(centres[identity], mean, dim=0) > 0.999
+    assert module.model.training
+
+
 def test_a_deeper_network_starts_from_a_checkpoint_and_learns(exports):
     models, _ = exports
-    config = EmbedderConfig.model_validate(
-        {"data": {"synthetic_people": 2}, "model": {"name": "iresnet_medium"}}
-    )
-    module = EmbedderModule(config, ["ann", "bob"])
-    module.start_from(
-        {
-            "state_dict": {
-                **{f"model.{key}": value for key, value in models["embedder"].state_dict().items()},
-                "head.weight": torch.ones(2, 1, 512),
-            },
-            "faceflow": {"identities": ["bob", "eve"]},
-        }
-    )
+    module = embedder_module("iresnet_medium", ["ann", "bob"])
+    module.start_from(checkpoint_of(models["embedder"], ["bob", "ann"]), embedder_data([0, 1]))
     module.eval()
     batch = images("embedder", 1)[0]
     torch.testing.assert_close(module(batch), models["embedder"](batch))
