@@ -261,8 +261,15 @@ def _require_weights(config: TrainConfig) -> None:
             raise FaceFlowError(f"{file}: no such checkpoint or export")
 
 
+_MACHINE = {
+    *("run.accelerator", "run.threads", "run.compile", "run.checkpoint_every", "run.log_every"),
+    *("data.workers", "data.cache"),
+}
+"""Keys that say how a run is computed, not what: it may go on with others, on another machine."""
+
+
 def _claim_output(config: TrainConfig) -> None:
-    """Write the resolved configuration, or check that the folder's run has the same one."""
+    """Write the resolved configuration, or check that the folder's run is of the same one."""
     file = config.run.output / "config.yaml"
     if not file.exists():
         save_config(config, file)
@@ -275,13 +282,14 @@ def _claim_output(config: TrainConfig) -> None:
         for section, values in now.items()
         if section != "tracking"
         for key, value in values.items()
-        if earlier[section][key] != value
+        if earlier[section][key] != value and f"{section}.{key}" not in _MACHINE
     ]
     if changed:
         raise ConfigError(
             f"{config.run.output} holds a run with another configuration "
             f"({', '.join(changed)}); choose another run.output, or remove it to start afresh"
         )
+    save_config(config, file)
 
 
 def _callbacks(run: RunConfig, job: _Job) -> tuple[list[Callback], ModelCheckpoint]:

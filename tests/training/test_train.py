@@ -19,7 +19,7 @@ from faceflow_ml.errors import ConfigError, FaceFlowError
 from faceflow_ml.inference.aligner import FaceAligner
 from faceflow_ml.training import trainer
 from faceflow_ml.training.checkpoints import load_checkpoint
-from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, save_config
+from faceflow_ml.training.config import DetectorConfig, EmbedderConfig, load_config, save_config
 from faceflow_ml.training.trainer import TrainResult, train
 
 MakeEmbedder = Callable[..., EmbedderConfig]
@@ -139,6 +139,16 @@ def test_another_configuration_does_not_continue_a_run(embedder_config: MakeEmbe
     train(embedder_config("run.max_steps=1"))
     with pytest.raises(ConfigError, match=r"optim\.lr"):
         train(embedder_config("run.max_steps=1", "optim.lr=0.01"))
+
+
+def test_a_run_goes_on_as_another_machine_computes_it(embedder_config: MakeEmbedder) -> None:
+    first = train(embedder_config("run.max_steps=2", "run.threads=1", "data.workers=0"))
+    config = embedder_config("run.max_steps=2", "run.threads=2", "data.workers=1")
+    again = train(config)
+    assert again.steps == first.steps == 2
+    assert load_checkpoint(again.last_checkpoint)["global_step"] == 2
+    resolved = load_config(EmbedderConfig, config.run.output / "config.yaml", environment={})
+    assert resolved.run.threads == 2
 
 
 def test_a_run_that_has_been_moved_finds_its_best_checkpoint(
