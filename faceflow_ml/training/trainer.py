@@ -262,8 +262,13 @@ def _require_weights(config: TrainConfig) -> None:
 
 
 _MACHINE = {
-    *("run.accelerator", "run.threads", "run.compile", "run.checkpoint_every", "run.log_every"),
-    *("data.workers", "data.cache"),
+    "data.cache",
+    "data.workers",
+    "run.accelerator",
+    "run.checkpoint_every",
+    "run.compile",
+    "run.log_every",
+    "run.threads",
 }
 """Keys that say how a run is computed, not what: it may go on with others, on another machine."""
 
