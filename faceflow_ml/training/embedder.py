@@ -185,7 +185,7 @@ class EmbedderModule(L.LightningModule):
         alike = centres.shape[1:] == self.head.weight.shape[1:]
         old = {name: i for i, name in enumerate(checkpoint["faceflow"]["identities"])}
         theirs = np.array([old.get(name, -1) if alike else -1 for name in self.identities])
-        (kept,) = np.nonzero(theirs >= 0)
+        kept = np.flatnonzero(theirs >= 0)
         with torch.no_grad():
             self.head.weight[torch.from_numpy(kept)] = centres[torch.from_numpy(theirs[kept])]
         self._place_centres(data, np.flatnonzero(theirs < 0))

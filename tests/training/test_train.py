@@ -67,7 +67,8 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(
     process.send_signal(signal.SIGKILL)
     process.wait()
     killed_at = load_checkpoint(disturbed / "last.ckpt")["global_step"]
-    resumed = train(config)
+    # It may go on with other settings of the machine, which change nothing of what it learns.
+    resumed = train(make(*words, f"run.output={disturbed}", "data.workers=2", "run.log_every=7"))
 
     assert killed_at < plain.steps == resumed.steps
     expected = load_checkpoint(plain.last_checkpoint)["state_dict"]
@@ -141,14 +142,14 @@ def test_another_configuration_does_not_continue_a_run(embedder_config: MakeEmbe
         train(embedder_config("run.max_steps=1", "optim.lr=0.01"))
 
 
-def test_a_run_goes_on_as_another_machine_computes_it(embedder_config: MakeEmbedder) -> None:
-    first = train(embedder_config("run.max_steps=2", "run.threads=1", "data.workers=0"))
-    config = embedder_config("run.max_steps=2", "run.threads=2", "data.workers=1")
-    again = train(config)
-    assert again.steps == first.steps == 2
-    assert load_checkpoint(again.last_checkpoint)["global_step"] == 2
+def test_the_resolved_configuration_says_what_computes_the_run_now(
+    embedder_config: MakeEmbedder,
+) -> None:
+    train(embedder_config("run.max_steps=1", "run.threads=1"))
+    config = embedder_config("run.max_steps=1", "run.threads=2")
+    train(config)
     resolved = load_config(EmbedderConfig, config.run.output / "config.yaml", environment={})
-    assert resolved.run.threads == 2
+    assert resolved == config
 
 
 def test_a_run_that_has_been_moved_finds_its_best_checkpoint(
