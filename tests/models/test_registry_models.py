@@ -16,7 +16,7 @@ def test_kinds_have_sizes() -> None:
     assert named <= set(list_models("embedder"))
     assert len(list_models("detector")) >= 3
     assert list_models("aligner") == ["aligner_small"]
-    assert list_models("refiner") == ["refiner_small"]
+    assert list_models("refiner") == ["refiner_medium", "refiner_small"]
 
 
 def test_unknown_name_lists_the_known() -> None:
