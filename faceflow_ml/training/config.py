@@ -144,6 +144,13 @@ class EmbedderDataConfig(IdentityDataConfig):
         le=8,
         description="other shapes in which every person is seen again, as another person",
     )
+    combinations: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="people that every person is put together with, part by part, as another "
+        "person; they have other shapes too",
+    )
 
 
 class EmbedderModelConfig(Section):

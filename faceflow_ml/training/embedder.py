@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from faceflow_ml.data.face_parts import CombinedFaces
 from faceflow_ml.data.face_shapes import ReshapedFaces
 from faceflow_ml.data.face_transforms import FaceTransform
 from faceflow_ml.data.identities import AlignedFaces, FaceDataset
@@ -32,7 +33,7 @@ from faceflow_ml.training.loaders import planned_steps
 from faceflow_ml.training.optim import build_optimizer, require_finite
 from faceflow_ml.training.warm_start import load_onnx_weights
 
-_IMPRINTED_FACES = 6  # of each identity: more move its centre little
+_IMPRINTED_FACES = 4  # of each identity: more move its centre little
 
 
 class EmbedderData(IdentityData):
@@ -50,10 +51,13 @@ class EmbedderData(IdentityData):
         self.jitter = config.jitter
         self.turn = config.turn
         self.shapes = config.shapes
+        self.combinations = config.combinations
 
     def prepare(self) -> None:
-        """Decode what is not in the cache yet; people in other shapes are drawn when asked for."""
+        """Decode what is not in the cache yet; people made of others are drawn when asked for."""
         super().prepare()
+        if self.combinations:
+            self.train_cache = CombinedFaces(self.train_cache, self.combinations)
         if self.shapes:
             self.train_cache = ReshapedFaces(self.train_cache, self.shapes)
 
@@ -207,10 +211,13 @@ class EmbedderModule(L.LightningModule):
         sums = torch.zeros(len(self.identities), self.model.embedding_norm.num_features)
         labels = torch.from_numpy(cache.labels[chosen])
         places = torch.from_numpy(identities)
+        half = self.config.run.precision == "bf16-mixed"
         with torch.no_grad():
             batches = zip(loader, labels.split(256), strict=True)
             for images, owners in counted(batches, "Placing class centres, batches", len(loader)):
-                sums.index_add_(0, owners, F.normalize(self.model(images)))
+                with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                    embeddings = self.model(images)
+                sums.index_add_(0, owners, F.normalize(embeddings.float()))
             spread = self.head.weight.norm(dim=-1, keepdim=True).mean()
             centres = (F.normalize(sums[places]) * spread)[:, None]
             centres = centres.expand_as(self.head.weight[places])
