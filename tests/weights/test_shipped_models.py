@@ -45,7 +45,7 @@ def _group(folder: Path, out: Path) -> AlbumMetrics:
 def test_files_are_small() -> None:
     sizes = [file.stat().st_size for file in weights_dir().glob("*.onnx")]
     assert len(sizes) == 5
-    assert max(sizes) <= 25_000_000 and sum(sizes) <= 42_000_000
+    assert max(sizes) <= 25_000_000 and sum(sizes) <= 43_000_000
 
 
 def test_both_precisions_of_the_embedder_put_faces_in_the_same_place(
