@@ -10,13 +10,14 @@ its own colours: without that the embedder finds two photos of such a person lit
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.data.drawn_faces import DrawnFaces
 from faceflow_ml.data.identities import FACE_SIZE, AlignedFaces
+from faceflow_ml.data.progress import counted
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +48,7 @@ def part_masks() -> Floats:
     return np.stack([ellipse(84, 26, 26), lower, ellipse(70, 32, 42)])
 
 
-class CombinedFaces:
+class CombinedFaces(DrawnFaces):
     """Faces and, as those of other people, all of them again with a part of somebody else's.
 
     A person put together from two is named after them, ``NAME+OTHER/PART~NUMBER``. Who has fewer
@@ -59,60 +60,48 @@ class CombinedFaces:
     """
 
     def __init__(self, faces: AlignedFaces, combinations: int) -> None:
-        self.faces = faces
-        looks = _Looks(faces)
+        self._looks = _Looks(faces)
         order = np.argsort(faces.labels, kind="stable")
         ends = np.cumsum(np.bincount(faces.labels, minlength=len(faces.names)))[:-1]
         photos = np.split(order, ends)
         people = [p for p, own in enumerate(photos) if len(own) >= _LEAST_PHOTOS]
-        self.names = list(faces.names)
-        labels = [faces.labels]
-        rows = []
+        names, labels = list(faces.names), [faces.labels]
+        rows = [np.empty((0, 4), np.int64)]
         for number in range(combinations if len(people) > 1 else 0):
             for person in people:
-                rng = np.random.default_rng(crc32(f"{faces.names[person]}+{number}".encode()))
-                tried = [p for p in rng.choice(people, min(_TRIED, len(people))) if p != person]
-                tried = tried or [p for p in people if p != person][:1]
-                alike = [looks.alike(photos[person], photos[p]) for p in tried]
-                best = int(np.argmax([some.max(axis=1).mean() for some in alike]))
+                name = faces.names[person]
+                rng = np.random.default_rng(crc32(f"{name}+{number}".encode()))
+                other, alike = self._partner(photos, person, people, rng)
                 part = int(rng.integers(len(PARTS)))
-                chosen = _spread(alike[best])
-                own, theirs = photos[person], photos[tried[best]]
-                mirrored, place = np.divmod(chosen, len(theirs))
-                rows.append(
-                    np.stack([own, theirs[place], mirrored, np.full(len(own), part)], axis=1)
-                )
-                labels.append(np.full(len(own), len(self.names)))
-                self.names.append(
-                    f"{faces.names[person]}+{faces.names[tried[best]]}/{PARTS[part]}~{number}"
-                )
-        self.labels = np.concatenate(labels)
-        self._rows = np.concatenate(rows) if rows else np.empty((0, 4), np.int64)
-        self._looks = looks
-        self.fingerprint = f"{faces.fingerprint}-{combinations}combinations"
+                mirrored, place = np.divmod(_spread(alike), len(photos[other]))
+                own, theirs = photos[person], photos[other][place]
+                rows.append(np.stack([own, theirs, mirrored, np.full(len(own), part)], axis=1))
+                labels.append(np.full(len(own), len(names)))
+                names.append(f"{name}+{faces.names[other]}/{PARTS[part]}~{number}")
+        self._rows = np.concatenate(rows)
+        super().__init__(faces, np.concatenate(labels), names, f"{combinations}combinations")
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    def _partner(
+        self,
+        photos: list[NDArray[np.int64]],
+        person: int,
+        people: list[int],
+        rng: np.random.Generator,
+    ) -> tuple[int, Floats]:
+        """Who of some looks most like a person, and how alike their photos are (`_Looks.alike`)."""
+        tried = [p for p in rng.choice(people, _TRIED).tolist() if p != person]
+        tried = tried or [p for p in people if p != person][:1]
+        alike = [self._looks.alike(photos[person], photos[p]) for p in tried]
+        best = int(np.argmax([some.max(axis=1).mean() for some in alike]))
+        return tried[best], alike[best]
 
-    @property
-    def images(self) -> CombinedFaces:
-        """Faces by position, put together anew each time."""
-        return self
-
-    def __getitem__(self, position: Any) -> NDArray[np.uint8]:
-        if np.ndim(position):
-            return np.stack([self[one] for one in position])
-        if position < len(self.faces):
-            return np.asarray(self.faces.images[position], np.uint8)
+    def _draw(self, position: int) -> NDArray[np.uint8]:
         own, other, mirrored, part = self._rows[position - len(self.faces)].tolist()
-        face = np.asarray(self.faces.images[own], np.float32)
-        theirs = np.asarray(self.faces.images[other], np.float32)
+        face, theirs = (np.asarray(self.faces.images[p], np.float32) for p in (own, other))
         if mirrored:
             theirs = theirs[:, ::-1]
-        mean, deviation = self._looks.colours[other]
-        own_mean, own_deviation = self._looks.colours[own]
-        gain = np.clip(own_deviation / deviation, *_GAIN)
-        theirs = (theirs - mean) * gain + own_mean
+        (own_mean, own_deviation), (mean, deviation) = self._looks.colours[[own, other]]
+        theirs = (theirs - mean) * np.clip(own_deviation / deviation, *_GAIN) + own_mean
         mask = part_masks()[part][..., None]
         return np.asarray((face + (theirs - face) * mask + 0.5).clip(0, 255), np.uint8)
 
@@ -129,7 +118,8 @@ class _Looks:
         self.colours = np.empty((count, 2, 3), np.float32)
         self._plain = np.empty((count, 11 * 8), np.float32)
         self._mirrored = np.empty_like(self._plain)
-        for start in range(0, count, 256):
+        starts = range(0, count, 256)
+        for start in counted(starts, "Comparing faces, batches", len(starts)):
             rows = slice(start, min(start + 256, count))
             images = np.asarray(faces.images[np.arange(rows.start, rows.stop)])
             cells = images.reshape(-1, _CELLS, _BLOCK, _CELLS, _BLOCK, 3).mean(

@@ -9,13 +9,13 @@ for deep speaker embedding", 2019). Shapes are smooth, the same on both sides, a
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 from zlib import crc32
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceflow_ml.data.drawn_faces import DrawnFaces
 from faceflow_ml.data.identities import AlignedFaces
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE, estimate_similarity
 from faceflow_ml.inference.types import CROP_SIZE
@@ -105,7 +105,7 @@ def draw_face(face: NDArray[np.uint8], shape: NDArray[np.float32]) -> NDArray[np
     return np.asarray(drawn, np.uint8)
 
 
-class ReshapedFaces:
+class ReshapedFaces(DrawnFaces):
     """Faces and, as those of other people, all of them again in other shapes.
 
     A person in another shape is named after the person, ``NAME~1`` and so on, and the name alone
@@ -117,29 +117,15 @@ class ReshapedFaces:
     """
 
     def __init__(self, faces: AlignedFaces, shapes: int) -> None:
-        self.faces = faces
         versions, people = range(shapes + 1), len(faces.names)
-        self.labels = np.concatenate([faces.labels + people * version for version in versions])
-        self.names = [
+        labels = np.concatenate([faces.labels + people * version for version in versions])
+        names = [
             f"{name}~{version}" if version else name for version in versions for name in faces.names
         ]
-        self.fingerprint = f"{faces.fingerprint}-{shapes}shapes"
+        super().__init__(faces, labels, names, f"{shapes}shapes")
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def images(self) -> ReshapedFaces:
-        """Faces by position, drawn anew each time."""
-        return self
-
-    def __getitem__(self, position: Any) -> NDArray[np.uint8]:
-        if np.ndim(position):
-            return np.stack([self[one] for one in position])
-        version, place = divmod(position, len(self.faces))
-        face = np.asarray(self.faces.images[place], np.uint8)
-        if not version:
-            return face
+    def _draw(self, position: int) -> NDArray[np.uint8]:
+        face = np.asarray(self.faces.images[position % len(self.faces)], np.uint8)
         maps = shape_maps(len(face))
         name = self.names[self.labels[position]]
         return draw_face(face, maps[crc32(name.encode()) % len(maps)])

@@ -25,7 +25,7 @@ CONTEXT = 1.6
 
 _FURTHEST = 1.0  # more than the network was trained to move a border
 # How much the refiner's word counts beside the detector's. It knows its candidates from training
-# photos, on which the detector errs less: alone it is the worse judge. See docs/decisions/0056.
+# photos, on which the detector errs less. See docs/decisions/0056 and 0075.
 _WEIGHT = 0.25
 
 
@@ -33,8 +33,8 @@ class FaceRefiner(ViewModel):
     """Judges candidates; loads an ONNX model that obeys the refiner contract.
 
     The model takes ``images`` uint8 (n, 64, 64, 3) RGB, and gives ``judgements`` (n, 5): the
-    log-odds that the middle of the view is a face, and the changes of its box as `change_boxes`
-    applies them.
+    log-odds that there is a face which its box, once changed, overlaps well, and the changes of the
+    box as `change_boxes` applies them.
     """
 
     kind = "refiner"

@@ -1,4 +1,4 @@
-"""Loss of refiners: is a candidate a face, and how far are its borders from the face's."""
+"""Loss of refiners: will a candidate's box be right, and how far is it from the face's."""
 
 from __future__ import annotations
 

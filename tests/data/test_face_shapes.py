@@ -11,21 +11,11 @@ from faceflow_ml.data.face_shapes import (
     shape_map,
     shape_maps,
 )
-from faceflow_ml.data.identities import IdentityCache, build_identity_cache
-from faceflow_ml.data.identity_sources import read_identities
+from faceflow_ml.data.identities import IdentityCache
 from faceflow_ml.inference.alignment import ARCFACE_TEMPLATE
 from faceflow_ml.inference.embedder import FaceEmbedder
 
-PEOPLE, FACES = 12, 4
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> IdentityCache:
-    cache = tmp_path_factory.mktemp("faces")
-    samples = read_identities(
-        None, "train", synthetic_people=PEOPLE, synthetic_faces=FACES, cache=cache
-    )
-    return build_identity_cache(samples, cache)
+PEOPLE, FACES = 12, 4  # of the fixture `twelve_people`
 
 
 def test_nothing_folds() -> None:
@@ -61,30 +51,30 @@ def test_shapes_differ() -> None:
     assert np.linalg.norm(moved, axis=3).mean(axis=(1, 2)).min() > 1
 
 
-def test_everybody_is_there_in_every_shape(faces: IdentityCache) -> None:
-    reshaped = ReshapedFaces(faces, 2)
-    assert len(reshaped) == 3 * len(faces)
+def test_everybody_is_there_in_every_shape(twelve_people: IdentityCache) -> None:
+    reshaped = ReshapedFaces(twelve_people, 2)
+    assert len(reshaped) == 3 * len(twelve_people)
     assert len(set(reshaped.names)) == len(reshaped.names) == 3 * PEOPLE
     assert np.bincount(reshaped.labels).tolist() == [FACES] * 3 * PEOPLE
-    np.testing.assert_array_equal(reshaped.images[5], faces.images[5])
-    for position in (5 + len(faces), 5 + 2 * len(faces)):
+    np.testing.assert_array_equal(reshaped.images[5], twelve_people.images[5])
+    for position in (5 + len(twelve_people), 5 + 2 * len(twelve_people)):
         base, version = reshaped.names[reshaped.labels[position]].rsplit("~", 1)
-        assert base == faces.names[faces.labels[5]]
-        assert int(version) == position // len(faces)
+        assert base == twelve_people.names[twelve_people.labels[5]]
+        assert int(version) == position // len(twelve_people)
 
 
-def test_a_name_decides_on_the_shape(faces: IdentityCache) -> None:
+def test_a_name_decides_on_the_shape(twelve_people: IdentityCache) -> None:
     """In another selection of people everybody has the same shapes: classes can be carried over."""
-    reshaped = ReshapedFaces(faces, 1)
+    reshaped = ReshapedFaces(twelve_people, 1)
     name = reshaped.names[reshaped.labels[-1]]
-    assert (reshaped.images[-1] != faces.images[-1]).any()
-    fewer = IdentityCache(faces.folder)
-    fewer.labels, fewer.names = np.zeros_like(faces.labels), [name.removesuffix("~1")]
+    assert (reshaped.images[-1] != twelve_people.images[-1]).any()
+    fewer = IdentityCache(twelve_people.folder)
+    fewer.labels, fewer.names = np.zeros_like(twelve_people.labels), [name.removesuffix("~1")]
     np.testing.assert_array_equal(ReshapedFaces(fewer, 1).images[-1], reshaped.images[-1])
 
 
-def test_the_same_shape_makes_the_same_other_person(faces: IdentityCache) -> None:
-    reshaped = ReshapedFaces(faces, 1)
+def test_the_same_shape_makes_the_same_other_person(twelve_people: IdentityCache) -> None:
+    reshaped = ReshapedFaces(twelve_people, 1)
     every = reshaped.images[range(len(reshaped))]
     vectors = FaceEmbedder.from_pretrained().embed(every)
     similar = vectors @ vectors.T

@@ -34,7 +34,7 @@ def test_log_odds_rise_with_the_box(moved: float, sign: int) -> None:
 
 def test_a_box_is_not_moved_for_a_better_score() -> None:
     """Certain that there is none, the network could be right by putting the box elsewhere."""
-    judgements = torch.tensor([[-9.0, 0.02, 0, 0, 0]], requires_grad=True)
+    judgements = torch.tensor([[-9.0, 0.3, 0, 0, 0]], requires_grad=True)
     refinement_loss(judgements, torch.tensor([True]), torch.zeros(1, 4)).backward()
     assert judgements.grad is not None
     assert judgements.grad[0, 1] > 0  # back to where the face is
