@@ -213,10 +213,15 @@ def test_an_embedder_learns_what_its_teachers_know(
     assert kept.keys() == load_checkpoint(teacher)["state_dict"].keys()
 
 
-def test_people_in_other_shapes_are_people_of_their_own(embedder_config: MakeEmbedder) -> None:
-    config = embedder_config("data.shapes=2", "run.epochs=1", "data.balance=0.9")
+@pytest.mark.parametrize(
+    ("words", "people"), [(["data.shapes=2"], 18), (["data.shapes=1", "data.combinations=2"], 36)]
+)
+def test_people_made_of_others_are_people_of_their_own(
+    words: list[str], people: int, embedder_config: MakeEmbedder
+) -> None:
+    config = embedder_config(*words, "run.epochs=1", "data.balance=0.9")
     kept = load_checkpoint(train(config).last_checkpoint)
-    assert len(kept["faceflow"]["identities"]) == len(kept["state_dict"]["head.weight"]) == 18
+    assert len(kept["faceflow"]["identities"]) == len(kept["state_dict"]["head.weight"]) == people
 
 
 @pytest.mark.parametrize("key", ["distil.teachers=[{}]", "run.init_from={}"])
