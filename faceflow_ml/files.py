@@ -109,24 +109,34 @@ def unpack_archive(
 
     Raises:
         FaceFlowError: it is missing, no archive, damaged, holds a path that leads out of the
-            folder, or would become larger than ``max_bytes``; the file that is too much is not
-            written.
+            folder or something else than files and folders, or would become larger than
+            ``max_bytes``; the file that is too much is not written.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive) as opened:
-            opened.extractall(folder, members=_bounded(opened, max_bytes), filter="data")
+            _extract(opened, Path(folder).resolve(), max_bytes)
     # What is damaged inside the compression is no error of tarfile's.
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise FaceFlowError(f"{archive}: cannot be unpacked: {error}") from error
 
 
-def _bounded(archive: tarfile.TarFile, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """What is in an archive, by its headers, as long as it is not too much: a few bytes can be
-    compressed from very many."""
+def _extract(archive: tarfile.TarFile, folder: Path, max_bytes: int) -> None:
+    """Write the files of an archive; tarfile's own filters are not in every Python 3.11."""
     total = 0
     for member in archive:
-        total += member.size
+        total += member.size  # by its header: a few bytes can be compressed from very many
         if total > max_bytes:
             raise tarfile.ReadError(f"it would become larger than {max_bytes:,} bytes")
-        yield member
+        target = (folder / member.name).resolve()
+        if not target.is_relative_to(folder):
+            raise tarfile.ReadError(f"{member.name!r} leads out of the folder")
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        content = archive.extractfile(member) if member.isfile() else None
+        if content is None:
+            raise tarfile.ReadError(f"{member.name!r} is no file and no folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as stream:
+            shutil.copyfileobj(content, stream)

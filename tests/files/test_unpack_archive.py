@@ -25,12 +25,42 @@ def test_what_was_packed_comes_out(archive: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new/folder/weights").read_bytes() == (tmp_path / "weights").read_bytes()
 
 
-def test_an_archive_cannot_write_outside(tmp_path: Path) -> None:
+def test_folders_come_out(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "folders.tar", "w") as opened:
+        opened.addfile(_entry("empty", tarfile.DIRTYPE))
+        opened.add(archive, "models/first/model")
+    unpack_archive(tmp_path / "folders.tar", tmp_path / "new")
+    assert (tmp_path / "new/empty").is_dir()
+    assert (tmp_path / "new/models/first/model").read_bytes() == archive.read_bytes()
+
+
+def _entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, link
+    return entry
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [_entry("../outside")],
+        [_entry("folder/../../outside")],
+        [_entry("/tmp/../outside")],
+        [_entry("link", tarfile.SYMTYPE, ".."), _entry("link/outside")],
+        [_entry("link", tarfile.LNKTYPE, "../weights")],
+        [_entry("pipe", tarfile.FIFOTYPE)],
+    ],
+    ids=["parent", "parent of a folder", "root", "link", "hard link", "pipe"],
+)
+def test_an_archive_cannot_write_outside(entries: list[tarfile.TarInfo], tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("not to be read")
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as opened:
-        opened.addfile(tarfile.TarInfo("../outside"))
+        for entry in entries:
+            opened.addfile(entry)
     with pytest.raises(FaceFlowError, match="cannot be unpacked"):
         unpack_archive(tmp_path / "model.tar.gz", tmp_path / "inside")
     assert not (tmp_path / "outside").exists()
+    assert not any((tmp_path / "inside").rglob("*"))
 
 
 @pytest.mark.parametrize(
