@@ -29,7 +29,7 @@ THRESHOLD = 0.2
 MIN_QUALITY = 0.25
 SMALL_GROUP_MARGIN = 0.06
 """Added to the threshold between two single faces, less between groups: see `agglomerate`."""
-COHESION = 0.65
+COHESION = 0.7
 """See `agglomerate`."""
 NEIGHBORS = 64
 ALWAYS = -1.0
