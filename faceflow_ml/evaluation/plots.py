@@ -140,8 +140,11 @@ def plot_reliability(
 ) -> None:
     """The share that came true against the probability that was said: a reliability diagram.
 
-    Areas of the points grow with the number of predictions.
+    Areas of the points grow with the number of predictions; bars are Wilson's 95% intervals, as if
+    predictions were independent of each other.
     """
+    from scipy.stats import binomtest
+
     with _axes(file) as axes:
         axes.plot([0, 1], [0, 1], color="0.7", lw=1, ls="--")
         for (name, curve), color in zip(curves.items(), (_RIGHT, _WRONG, "0.3"), strict=False):
@@ -151,6 +154,12 @@ def plot_reliability(
             label = f"{name}, calibration error {curve.calibration_error:.3f}"
             axes.plot(predicted, observed, color=color, lw=1.4, label=label)
             axes.scatter(predicted, observed, 20 + 180 * counts / counts.max(), color, alpha=0.6)
+            intervals = [
+                binomtest(round(b.observed * b.count), b.count).proportion_ci(method="wilson")
+                for b in curve.bins
+            ]
+            low, high = zip(*((float(i.low), float(i.high)) for i in intervals), strict=True)
+            axes.vlines(predicted, low, high, color, lw=1, alpha=0.6)
         axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
         axes.set_title(title)
         axes.legend(loc="lower right", edgecolor="none", framealpha=0.85)
