@@ -160,7 +160,8 @@ def plot_reliability(
             ]
             low, high = zip(*((float(i.low), float(i.high)) for i in intervals), strict=True)
             axes.vlines(predicted, low, high, color, lw=1, alpha=0.6)
-        axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(xlabel="confidence", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(ylabel="share that is right, and its 95% interval")
         axes.set_title(title)
         axes.legend(loc="lower right", edgecolor="none", framealpha=0.85)
 
