@@ -158,10 +158,10 @@ def plot_reliability(
                 binomtest(round(b.observed * b.count), b.count).proportion_ci(method="wilson")
                 for b in curve.bins
             ]
-            low, high = zip(*((float(i.low), float(i.high)) for i in intervals), strict=True)
+            low, high = [i.low for i in intervals], [i.high for i in intervals]
             axes.vlines(predicted, low, high, color, lw=1, alpha=0.6)
-        axes.set(xlabel="confidence", xlim=(0, 1), ylim=(0, 1.02))
-        axes.set(ylabel="share that is right, and its 95% interval")
+        axes.set(xlabel="confidence", ylabel="share that is right, and its 95% interval")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.set_title(title)
         axes.legend(loc="lower right", edgecolor="none", framealpha=0.85)
 
